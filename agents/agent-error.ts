@@ -1,6 +1,6 @@
 /** The agents' error class. `code` is stable and for programs; the message names the place and what to do. */
 
-export type AgentErrorCode = 'config' | 'source-unreadable' | 'publish-refused' | 'load-failed';
+export type AgentErrorCode = 'config' | 'load-failed';
 
 export class AgentError extends Error {
   override readonly name = 'AgentError';

@@ -1,5 +1,5 @@
 /**
- * Names and kinds of block devices, from sysfs where it can be read, else from the kernel's naming rules.
+ * Kinds and names of block devices, from sysfs where it can be read, else from the kernel's naming rules.
  *
  * The kinds matter because the same I/O shows up several times: a write to a file system on a logical volume is counted
  * for the volume, for its partition and for the disk. Only whole disks, summed, count everything once.
@@ -14,14 +14,6 @@ import { isFileError } from './source-problem.ts';
  */
 export type BlockDeviceKind = 'disk' | 'partition' | 'stacked' | 'memory' | 'path';
 
-export interface BlockDevice {
-  /** The kernel's name (`sda`, `nvme0n1`), or of a device-mapper volume the name that its owner gave it (`vg0-root`). */
-  readonly name: string;
-  readonly kind: BlockDeviceKind;
-  /** The kernel's own name. */
-  readonly kernelName: string;
-}
-
 const KINDS_BY_NAME: readonly (readonly [RegExp, BlockDeviceKind])[] = [
   [/^(loop|ram|zram)\d+$/, 'memory'],
   [/^(dm-|md_?d?)\d+$/, 'stacked'],
@@ -30,15 +22,13 @@ const KINDS_BY_NAME: readonly (readonly [RegExp, BlockDeviceKind])[] = [
 ];
 
 /** What a device is. `sysRoot` is normally `/sys`; a device that is not found there is judged by its name. */
-export function describeBlockDevice(sysRoot: string, device: string, kernelName: string): BlockDevice {
+export function blockDeviceKind(sysRoot: string, device: string, kernelName: string): BlockDeviceKind {
   const byNumber = join(sysRoot, 'dev', 'block', device);
   const byName = KINDS_BY_NAME.find(([pattern]) => pattern.test(kernelName))?.[1];
   // On some clouds `xvda1` is a whole disk: sysfs knows, the name lies.
-  const known = existsSync(byNumber);
-  const isPartition = known ? existsSync(join(byNumber, 'partition')) : byName === 'partition';
-  const kind = isPartition ? 'partition' : byName === undefined || byName === 'partition' ? 'disk' : byName;
-  const volume = kind === 'stacked' ? readAttribute(join(byNumber, 'dm', 'name')) : undefined;
-  return { name: volume ?? kernelName, kind, kernelName };
+  const isPartition = existsSync(byNumber) ? existsSync(join(byNumber, 'partition')) : byName === 'partition';
+  if (isPartition) return 'partition';
+  return byName === undefined || byName === 'partition' ? 'disk' : byName;
 }
 
 /**

@@ -14,28 +14,31 @@ const complete = (): boolean => true;
 const unreadable = (): boolean => false;
 
 describe('intervalTracker', () => {
-  it('yields nothing for a first reading, then what was done since, over the time that really passed', () => {
+  it('knows no delta for a first reading, then what was done since, over the time that really passed', () => {
     const tracker = intervalTracker();
     expect(tracker.track([reading('disk 8:0', 5000)], 0, complete)).toMatchObject({
-      intervals: [],
+      intervals: [{ delta: undefined, reset: false }],
       appeared: 1,
     });
     const { intervals } = tracker.track([reading('disk 8:0', 5010)], 61_000.5, complete);
     expect(intervals).toMatchObject([{ elapsedMs: 61_000.5, delta: { writeOps: 10, writeBytes: 5120 } }]);
   });
 
-  it('yields nothing after a reset, and counts from there', () => {
+  it('knows no delta after a reset, says so, and counts from there', () => {
     const tracker = intervalTracker();
     tracker.track([reading('a 8:0', 5000)], 0, complete);
-    expect(tracker.track([reading('a 8:0', 3)], 1000, complete)).toMatchObject({ intervals: [], resets: 1 });
-    expect(tracker.track([reading('a 8:0', 7)], 2000, complete).intervals[0]?.delta.writeOps).toBe(4);
+    expect(tracker.track([reading('a 8:0', 3)], 1000, complete)).toMatchObject({
+      intervals: [{ delta: undefined, reset: true, elapsedMs: 1000 }],
+      resets: 1,
+    });
+    expect(tracker.track([reading('a 8:0', 7)], 2000, complete).intervals[0]?.delta?.writeOps).toBe(4);
   });
 
   it('sees a device replaced under its name though its counters are larger', () => {
     const tracker = intervalTracker();
     tracker.track([reading('a 8:0', 10, 'sda 5')], 0, complete);
     expect(tracker.track([reading('a 8:0', 5000, 'sda 9')], 1000, complete)).toMatchObject({
-      intervals: [],
+      intervals: [{ delta: undefined, reset: true }],
       resets: 1,
     });
   });
@@ -46,7 +49,7 @@ describe('intervalTracker', () => {
     expect(tracker.track([], 1000, complete)).toMatchObject({ vanished: 1 });
     expect(tracker.size).toBe(0);
     expect(tracker.track([reading('a 8:0', 90)], 2000, complete)).toMatchObject({
-      intervals: [],
+      intervals: [{ delta: undefined, reset: false }],
       appeared: 1,
     });
   });
@@ -79,7 +82,7 @@ describe('intervalTracker', () => {
           nowMs += elapsedMs;
           const readings = readable ? [reading('a 8:0', sectors)] : [];
           for (const interval of tracker.track(readings, nowMs, unreadable).intervals) {
-            sum += interval.delta.writeOps;
+            sum += interval.delta?.writeOps ?? 0;
             sumMs += interval.elapsedMs;
           }
         }

@@ -1,7 +1,7 @@
 /**
  * Turns readings of cumulative counters into intervals: what each thing did since its last reading.
  *
- * I1  A first reading yields nothing: what was before it is unknown, and unknown is not zero.
+ * I1  A first reading, and one after a reset, yields an interval without a delta: unknown is not zero.
  * I2  The interval is the one measured on the monotonic clock, however long the process was kept from running.
  * I3  Nothing is lost or counted twice: as long as counters are not reset, the intervals of a thing add up to the
  *     difference of its last and first readings.
@@ -23,8 +23,10 @@ export interface Reading {
 
 export interface Interval<R extends Reading> {
   readonly reading: R;
-  readonly delta: IoDelta;
-  /** Measured between the two readings, in milliseconds; positive. */
+  /** undefined where it is not known: a first reading, or the counters were reset. */
+  readonly delta: IoDelta | undefined;
+  readonly reset: boolean;
+  /** Measured between the two readings, in milliseconds; 0 for a first one. */
   readonly elapsedMs: number;
 }
 
@@ -70,20 +72,12 @@ export function intervalTracker<R extends Reading>(): IntervalTracker<R> {
           continue;
         }
         next.set(reading.key, { reading, atMonotonicMs: nowMonotonicMs });
-        if (baseline === undefined) {
-          counts.appeared++;
-          continue;
-        }
-        const same = baseline.reading.incarnation === reading.incarnation;
-        const delta = same
-          ? ioDelta(baseline.reading.counters, reading.counters, elapsedMs, reading.traits)
-          : undefined;
-        if (delta === undefined) {
-          counts.resets++;
-          continue;
-        }
-        if (delta.wrapped) counts.wraps++;
-        intervals.push({ reading, delta, elapsedMs });
+        const delta = baseline === undefined ? undefined : deltaSince(baseline.reading, reading, elapsedMs);
+        const reset = baseline !== undefined && delta === undefined;
+        if (baseline === undefined) counts.appeared++;
+        if (reset) counts.resets++;
+        if (delta?.wrapped === true) counts.wraps++;
+        intervals.push({ reading, delta, reset, elapsedMs });
       }
       for (const [key, baseline] of baselines) {
         if (next.has(key)) continue;
@@ -94,4 +88,9 @@ export function intervalTracker<R extends Reading>(): IntervalTracker<R> {
       return { intervals, ...counts };
     },
   };
+}
+
+function deltaSince(before: Reading, now: Reading, elapsedMs: number): IoDelta | undefined {
+  if (before.incarnation !== now.incarnation) return undefined;
+  return ioDelta(before.counters, now.counters, elapsedMs, now.traits);
 }

@@ -8,8 +8,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describeBlockDevice, diskSequence, kernelNameOf } from './block-devices.ts';
-import type { BlockDevice, BlockDeviceKind } from './block-devices.ts';
+import { blockDeviceKind, diskSequence, kernelNameOf } from './block-devices.ts';
+import type { BlockDeviceKind } from './block-devices.ts';
 import { findHierarchies, listCgroups, readCgroup } from './cgroup-tree.ts';
 import type { Cgroup } from './cgroup-tree.ts';
 import { parseDiskstats, SECTOR_BYTES } from './diskstats.ts';
@@ -19,7 +19,7 @@ import { isFileError } from './source-problem.ts';
 import type { SourceProblem } from './source-problem.ts';
 
 export interface HostIoReading extends Reading {
-  /** Name of the block device: `sda`, `vg0-root`. */
+  /** The block device by its kernel name (`sda`, `nvme0n1`, `dm-0`), or `major:minor` where it has none. */
   readonly device: string;
   /** The control group whose I/O on the device this is; undefined for the device's own. */
   readonly cgroup: string | undefined;
@@ -49,7 +49,7 @@ export interface HostReaderConfig {
 
 /** A function that reads the host. It remembers what devices are and which control groups there were. */
 export function hostReader(config: HostReaderConfig): () => HostIoReadings {
-  const devices = new Map<string, BlockDevice>();
+  const kinds = new Map<string, BlockDeviceKind>();
   let groups: readonly Cgroup[] = [];
   let scanProblems: readonly SourceProblem[] = [];
   let readCount = 0;
@@ -57,11 +57,11 @@ export function hostReader(config: HostReaderConfig): () => HostIoReadings {
     const problems: SourceProblem[] = [];
     const disks = readDisks(config, problems);
     const incomplete = new Set(problems.length > 0 ? ['disk'] : []);
-    const readings = disks.flatMap((disk) => diskReading(config, disk, devices));
+    const readings = disks.flatMap((disk) => diskReading(config, disk, kinds));
     if (config.maxCgroups > 0) {
       if (readCount++ % config.cgroupScanEvery === 0) ({ groups, problems: scanProblems } = scan(config));
       problems.push(...scanProblems);
-      const names = new Map(disks.map((disk) => [disk.device, describe(config, disk, devices).name]));
+      const names = new Map(disks.map((disk) => [disk.device, disk.name]));
       for (const group of groups) readings.push(...groupReadings(config, group, names, problems, incomplete));
     }
     return { readings, problems, complete: (key) => !incomplete.has(key.slice(0, key.lastIndexOf(' '))) };
@@ -81,29 +81,30 @@ function readDisks(config: HostReaderConfig, problems: SourceProblem[]): DiskRea
   }
 }
 
-function describe(config: HostReaderConfig, disk: DiskReading, known: Map<string, BlockDevice>): BlockDevice {
+function kindOf(
+  config: HostReaderConfig,
+  disk: DiskReading,
+  known: Map<string, BlockDeviceKind>,
+): BlockDeviceKind {
   const key = `${disk.device} ${disk.name}`;
-  let device = known.get(key);
-  if (device === undefined) {
-    device = describeBlockDevice(config.sysRoot, disk.device, disk.name);
-    known.set(key, device);
-  }
-  return device;
+  const kind = known.get(key) ?? blockDeviceKind(config.sysRoot, disk.device, disk.name);
+  known.set(key, kind);
+  return kind;
 }
 
 function diskReading(
   config: HostReaderConfig,
   disk: DiskReading,
-  known: Map<string, BlockDevice>,
+  known: Map<string, BlockDeviceKind>,
 ): HostIoReading[] {
-  const device = describe(config, disk, known);
-  if (!config.kinds.includes(device.kind)) return [];
+  const kind = kindOf(config, disk, known);
+  if (!config.kinds.includes(kind)) return [];
   const { readOps, writeOps } = disk.counters;
-  if (device.kind === 'memory' && readOps === 0 && writeOps === 0) return [];
+  if (kind === 'memory' && readOps === 0 && writeOps === 0) return [];
   return [
     {
       key: `disk ${disk.device}`,
-      device: device.name,
+      device: disk.name,
       cgroup: undefined,
       counters: disk.counters,
       traits: { unitBytes: SECTOR_BYTES, bits: config.counterBits },
