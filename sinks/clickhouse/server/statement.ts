@@ -1,0 +1,143 @@
+/**
+ * What a statement is, told from its canonical text: the engine's own parser has read the client's text and
+ * written it out again (`formatQuerySingleLine`), so there are no comments, no odd quotes and only one
+ * statement left, and what is looked at here is what is executed.
+ *
+ * I1. Files of the host are out of reach. Table functions and engines that read files are refused by the
+ *     engine (no grants, see engine-config.ts); what grants do not cover is refused here: the scalar function
+ *     `file`, expressions hidden in data of format Values, INTO OUTFILE and FROM INFILE.
+ * I2. A statement from a read-only user or by GET is refused here if it is none of the reading ones; the
+ *     engine's `readonly` setting refuses on top of that.
+ */
+import { exception } from './exception.ts';
+import { isWord, nameOf, stringLiteral, tokenize, type Token } from './lexer.ts';
+
+export interface Statement {
+  /** First keyword in upper case. */
+  readonly verb: string;
+  readonly canonical: string;
+  /** The format that the statement itself asks for. */
+  readonly format: string | undefined;
+  /** Whether it yields rows in quantity: SELECT. */
+  readonly isSelect: boolean;
+  /** Offset in `canonical` before which an output clause can be put. */
+  readonly outputAt: number;
+}
+
+const readingVerbs = new Set([
+  'SELECT',
+  'WITH',
+  'SHOW',
+  'DESCRIBE',
+  'DESC',
+  'EXPLAIN',
+  'EXISTS',
+  'SET',
+  'USE',
+  'CHECK',
+]);
+
+/** Settings that make the engine read files of the host, or evaluate what is hidden in data. */
+const forbiddenSettings =
+  /^(format_schema|format_template_row|format_template_resultset|input_format_values_.*expressions)$/;
+
+/** Whether no client may touch a setting. */
+export function isForbiddenSetting(name: string): boolean {
+  return forbiddenSettings.test(name.toLowerCase());
+}
+
+/** Query whose result is the canonical text of `sql`. */
+export function canonicalQuery(sql: string): string {
+  return `SELECT formatQuerySingleLine(${stringLiteral(sql)})`;
+}
+
+function refuse(what: string): never {
+  throw exception(
+    497,
+    `${what} is not allowed by the embedded server: files of the host are out of its reach.`,
+  );
+}
+
+/** The last FORMAT clause that belongs to the statement and not to a part of it. */
+function formatClause(tokens: readonly Token[]): { readonly at: number; readonly name: string } | undefined {
+  let depth = 0;
+  let found: { at: number; name: string } | undefined;
+  for (const [i, token] of tokens.entries()) {
+    if (token.text === '(' || token.text === '[' || token.text === '{') depth++;
+    else if (token.text === ')' || token.text === ']' || token.text === '}') depth--;
+    else if (depth === 0 && isWord(token, 'FORMAT')) {
+      const name = tokens[i + 1];
+      const after = tokens[i + 2];
+      if (name?.kind === 'word' && (after === undefined || isWord(after, 'SETTINGS'))) {
+        found = { at: token.start, name: name.text };
+      }
+    }
+  }
+  return found;
+}
+
+/** Throws code 497 where files of the host would be read or written (I1). */
+export function refuseFiles(text: string): readonly Token[] {
+  const tokens = tokenize(text);
+  for (const [i, token] of tokens.entries()) {
+    const next = tokens[i + 1];
+    const isName = token.kind === 'word' || token.kind === 'identifier';
+    if (isWord(token, 'INTO') && isWord(next, 'OUTFILE')) refuse('INTO OUTFILE');
+    if (isWord(token, 'INFILE')) refuse('INFILE');
+    if (
+      isName &&
+      nameOf(token).toLowerCase() === 'file' &&
+      (next?.text === '(' || isWord(tokens[i - 1], 'APPLY'))
+    ) {
+      refuse('The function file');
+    }
+    if (isName && isForbiddenSetting(nameOf(token))) refuse(`The setting ${nameOf(token)}`);
+  }
+  return tokens;
+}
+
+/** Read a canonical text. Throws a ServerException for what no client may do. */
+export function readStatement(canonical: string): Statement {
+  const tokens = refuseFiles(canonical);
+  const first = tokens.find((token) => token.text !== '(');
+  const verb = (first?.text ?? '').toUpperCase();
+  if (tokens.some((token, i) => isWord(token, 'PARALLEL') && isWord(tokens[i + 1], 'WITH'))) {
+    throw exception(
+      48,
+      'PARALLEL WITH is not supported by the embedded server: send the statements one by one.',
+    );
+  }
+  const format = formatClause(tokens);
+  const isSelect = verb === 'SELECT' || verb === 'WITH';
+  return { verb, canonical, format: format?.name, isSelect, outputAt: format?.at ?? canonical.length };
+}
+
+/** Refuse what does more than read. `hint` says why the request is read-only, where that may surprise. */
+export function requireReading(verb: string, userName: string, hint: string): void {
+  if (!readingVerbs.has(verb)) {
+    throw exception(164, `${userName}: Cannot execute query in readonly mode.${hint}`);
+  }
+}
+
+/** The text that writes the statement's rows into a file in the wanted format. */
+export function intoFile(statement: Statement, path: string, defaultFormat: string): string {
+  const head = statement.canonical.slice(0, statement.outputAt).trimEnd();
+  const tail = statement.canonical.slice(statement.outputAt);
+  const format = statement.format === undefined ? ` FORMAT ${defaultFormat}` : ` ${tail}`;
+  return `${head} INTO OUTFILE ${stringLiteral(path)} COMPRESSION 'none'${format}`;
+}
+
+/**
+ * KILL QUERY by the query_id that clients know. The engine gives its queries ids of its own; the client's
+ * is kept in `log_comment` (see query.ts).
+ */
+export function killByClientId(statement: Statement): string {
+  let text = '';
+  let at = 0;
+  for (const token of tokenize(statement.canonical)) {
+    if (token.kind === 'string' || nameOf(token) !== 'query_id') continue;
+    text += `${statement.canonical.slice(at, token.start)}substring(Settings['log_comment'], 6)`;
+    at = token.end;
+  }
+  return text + statement.canonical.slice(at);
+}
