@@ -1,0 +1,42 @@
+/** What can go wrong between a topic and its ClickHouse table. */
+
+export type SinkErrorCode =
+  /** A schema that has no place in a table: found before anything starts. */
+  | 'schema-unsupported'
+  /** The table in ClickHouse is not the one that the schema describes, or would lose deduplication. */
+  | 'table-mismatch'
+  /** A value that its column cannot hold. The row goes to the dead letters. */
+  | 'value-invalid'
+  /** A record without a value on a topic that is not a table. */
+  | 'value-missing'
+  /** The committed promise of a batch cannot be read, or cannot be kept. */
+  | 'intent-invalid'
+  /** ClickHouse or the way to it failed; the same request may succeed later. */
+  | 'clickhouse-transient'
+  /** ClickHouse refuses the data of this block. */
+  | 'clickhouse-data'
+  /** ClickHouse refuses the insert whatever its data: permission, missing table or column. */
+  | 'clickhouse-permanent'
+  /** Sinks of one group disagree: the partition belongs to another member. */
+  | 'stopped';
+
+/**
+ * The error of everything under sinks/clickhouse. `retryable` says whether the same call may succeed later.
+ * The message names the place (table, column, topic, partition, offset) and what to do.
+ */
+export class SinkError extends Error {
+  override readonly name = 'SinkError';
+  readonly code: SinkErrorCode;
+  readonly retryable: boolean;
+
+  constructor(code: SinkErrorCode, message: string, options?: { readonly cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+    this.retryable = code === 'clickhouse-transient';
+  }
+}
+
+/** Text of anything that was thrown, for messages. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,18 @@
+CREATE TABLE IF NOT EXISTS `weir`.`test_owners_table`
+(
+    `id` String,
+    `at` DateTime64(3, 'UTC'),
+    `owner` String COMMENT 'Who has it.',
+    `_topic` LowCardinality(String) COMMENT 'Topic of the record',
+    `_partition` Int32 COMMENT 'Partition of the record',
+    `_offset` Int64 COMMENT 'Offset of the record in its partition',
+    `_timestamp` DateTime64(3, 'UTC') COMMENT 'Timestamp of the record in the log',
+    `_ce_source` LowCardinality(String) COMMENT 'CloudEvents source, from the headers',
+    `_ce_id` String COMMENT 'CloudEvents id, from the headers',
+    `_deleted` Bool COMMENT 'The record deletes its key (a tombstone): only the key and the audit columns hold values'
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMMDD(`at`)
+ORDER BY (`id`)
+TTL toDateTime(`at`) + toIntervalDay(30)
+SETTINGS non_replicated_deduplication_window = 10000, ttl_only_drop_parts = 1;
