@@ -53,10 +53,10 @@ export type OutputEvent<O> = O extends Urgent<infer T> ? T : EventOf<O>;
 
 /** Read access to a broadcast table: the newest value of each key as of this point of the task's order. */
 export interface TableView<T> {
-  get(key: string): Readonly<T> | undefined;
+  get(key: string): T | undefined;
   readonly size: number;
   /** Entries in the order of their keys (UTF-16 code units). */
-  entries(): Iterable<readonly [string, Readonly<T>]>;
+  entries(): Iterable<readonly [string, T]>;
 }
 
 /** Where and when a handler runs. */
@@ -90,8 +90,7 @@ export type Emission<Outputs> = {
 
 /** Sets a timer of this key (replacing one of the same name), or clears it. */
 export type TimerChange<Timers> =
-  | { readonly set: keyof Timers & string; readonly atMs: number }
-  | { readonly clear: keyof Timers & string };
+  { readonly set: keyof Timers & string; readonly atMs: number } | { readonly clear: keyof Timers & string };
 
 /** What a handler wants done. Leaving a part out changes nothing there. */
 export interface Result<S, Outputs, Timers> {
@@ -111,7 +110,12 @@ export type Late<Inputs, Outputs> =
       readonly to: keyof Outputs & string;
       readonly as: (
         event: InputEvent<Inputs[keyof Inputs]>,
-        at: { readonly input: keyof Inputs & string; readonly eventTimeMs: number; readonly watermarkMs: number; readonly cause: string },
+        at: {
+          readonly input: keyof Inputs & string;
+          readonly eventTimeMs: number;
+          readonly watermarkMs: number;
+          readonly cause: string;
+        },
       ) => OutputEvent<Outputs[keyof Outputs]>;
     };
 
@@ -150,8 +154,14 @@ export interface ProcessorDefinition<Inputs, Outputs, S, Tables, P, Timers exten
   /** Timers by name: on event time, fired by the watermark; or on wall time, fired by ticks. */
   readonly timers?: {
     readonly [K in keyof Timers]:
-      | { readonly clock: 'event'; readonly fire: TimerHandler<S, Outputs, Tables, P, Record<string, unknown>> }
-      | { readonly clock: 'wall'; readonly fire: TimerHandler<S, Outputs, Tables, P, Record<string, unknown>> };
+      | {
+          readonly clock: 'event';
+          readonly fire: TimerHandler<S, Outputs, Tables, P, Record<string, unknown>>;
+        }
+      | {
+          readonly clock: 'wall';
+          readonly fire: TimerHandler<S, Outputs, Tables, P, Record<string, unknown>>;
+        };
   };
   readonly late: Late<Inputs, Outputs>;
 }
@@ -165,7 +175,9 @@ export interface Processor {
   readonly state: StateDefinition<unknown>;
   readonly parameters: Parameters;
   readonly on: Readonly<Record<string, ErasedHandler>>;
-  readonly timers: Readonly<Record<string, { readonly clock: 'event' | 'wall'; readonly fire: ErasedTimerHandler }>>;
+  readonly timers: Readonly<
+    Record<string, { readonly clock: 'event' | 'wall'; readonly fire: ErasedTimerHandler }>
+  >;
   readonly late: ErasedLate;
 }
 
@@ -180,7 +192,12 @@ export type ErasedLate =
       readonly to: string;
       readonly as: (
         event: unknown,
-        at: { readonly input: string; readonly eventTimeMs: number; readonly watermarkMs: number; readonly cause: string },
+        at: {
+          readonly input: string;
+          readonly eventTimeMs: number;
+          readonly watermarkMs: number;
+          readonly cause: string;
+        },
       ) => unknown;
     };
 

@@ -10,9 +10,13 @@ export const p = processor({
   outputs: { out: urgent(b), b2: a },
   tables: { t },
   state: { schema: st, version: 1, initial: () => ({ n: 0 }) },
-  parameters: { limit: 3 as number },
+  parameters: { limit: 3 },
   on: {
-    a: (state, event, at) => ({ state: { n: state.n + event.n + at.parameters.limit }, emit: [{ to: 'out', value: { id: 'x', s: 'a' } }], timers: [{ set: 'hold', atMs: 3 }] }),
+    a: (state, event, at) => ({
+      state: { n: state.n + event.n + at.parameters.limit },
+      emit: [{ to: 'out', value: { id: 'x', s: 'a' } }],
+      timers: [{ set: 'hold', atMs: 3 }],
+    }),
     b: (_s, e, at) => (at.tables.t.get(e.s)?.v === 3 ? { state: null } : undefined),
   },
   timers: { hold: { clock: 'event', fire: (s) => ({ state: { n: s.n } }) } },

@@ -56,7 +56,9 @@ export function keyOf(stream: Stream<unknown>, event: object): string {
   const key = (event as Record<string, unknown>)[stream.key.field];
   if (typeof key === 'string') return key;
   if (typeof key === 'number' || typeof key === 'bigint' || typeof key === 'boolean') return String(key);
-  throw new TypeError(`${stream.topic}: key field '${stream.key.field}' holds ${key === null ? 'null' : typeof key}`);
+  throw new TypeError(
+    `${stream.topic}: key field '${stream.key.field}' holds ${key === null ? 'null' : typeof key}`,
+  );
 }
 
 /** Event time in milliseconds since the epoch (fractions kept as whole milliseconds, rounded down). */

@@ -1,0 +1,33 @@
+/**
+ * CloudEvents 1.0 attributes in Kafka headers (binary content mode of the Kafka protocol binding).
+ * Source: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md
+ */
+import type { Headers } from '../log/log.ts';
+
+/** Headers of an event. `id` is unique within `source`; `type` is the full Avro name; `timeMs` is event time. */
+export function cloudEventHeaders(id: string, source: string, type: string, timeMs: number): Headers {
+  return {
+    ce_specversion: '1.0',
+    ce_id: id,
+    ce_source: source,
+    ce_type: type,
+    ce_time: new Date(timeMs).toISOString(),
+  };
+}
+
+/** The text of a header, or undefined. Of a repeated header the first counts. */
+export function headerText(headers: Headers, name: string): string | undefined {
+  const value = headers[name];
+  if (value === undefined) return undefined;
+  if (typeof value === 'string') return value;
+  if (Buffer.isBuffer(value)) return value.toString('utf8');
+  const first = (value as readonly (string | Buffer)[])[0];
+  return first === undefined ? undefined : first.toString();
+}
+
+/** Identity for de-duplication: `ce_source` and `ce_id`; undefined when either is missing. */
+export function identityOf(headers: Headers): string | undefined {
+  const source = headerText(headers, 'ce_source');
+  const id = headerText(headers, 'ce_id');
+  return source === undefined || id === undefined ? undefined : `${source}\n${id}`;
+}

@@ -1,0 +1,201 @@
+/**
+ * A task's keyed state and timers: the committed base and, over it, the overlay of the open transaction.
+ *
+ * I1  States are never changed in place (processors return new ones), so the base of a touched key is three references.
+ * I2  A key is in `#touched` exactly when its overlay may differ from its base.
+ * I3  A key's state and timers are one changelog entry: they can never commit apart.
+ */
+import { TimerQueue, type Timer } from './timer-queue.ts';
+
+export type Clock = 'event' | 'wall';
+
+/** What is known of one key. `undefined` parts are absent. */
+export interface KeyEntry {
+  readonly key: string;
+  state: unknown;
+  /** Live timers by name, unordered; replaced, never changed in place. */
+  timers: readonly Timer[];
+  /** The last (ce_source, ce_id) pairs, oldest first, where an input de-duplicates. */
+  seen: readonly string[];
+  touched: boolean;
+  /** Whether the store holds it: a key that was only looked at costs nothing. */
+  stored: boolean;
+  baseState: unknown;
+  baseTimers: readonly Timer[];
+  baseSeen: readonly string[];
+}
+
+/** The plain content of a key, as it lies in the changelog. */
+export interface KeyContent {
+  readonly key: string;
+  readonly state: unknown;
+  readonly timers: readonly { readonly name: string; readonly timeMs: number }[];
+  readonly seen: readonly string[];
+}
+
+const none: readonly never[] = [];
+
+export class KeyStore {
+  readonly #entries = new Map<string, KeyEntry>();
+  readonly #clockOf: (timer: string) => Clock;
+  #touched: KeyEntry[] = [];
+  readonly eventTimers = new TimerQueue();
+  readonly wallTimers = new TimerQueue();
+
+  constructor(clockOf: (timer: string) => Clock) {
+    this.#clockOf = clockOf;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** The entry of a key; an empty one, not yet in the store, if there is none. */
+  entry(key: string): KeyEntry {
+    return (
+      this.#entries.get(key) ?? {
+        key,
+        state: undefined,
+        timers: none,
+        seen: none,
+        touched: false,
+        stored: false,
+        baseState: undefined,
+        baseTimers: none,
+        baseSeen: none,
+      }
+    );
+  }
+
+  setState(entry: KeyEntry, state: unknown): void {
+    this.#touch(entry);
+    entry.state = state;
+  }
+
+  setSeen(entry: KeyEntry, seen: readonly string[]): void {
+    this.#touch(entry);
+    entry.seen = seen;
+  }
+
+  /** Sets a timer, replacing one of the same name. Setting it to the time it already has changes nothing. */
+  setTimer(entry: KeyEntry, name: string, timeMs: number): void {
+    const current = entry.timers.find((timer) => timer.name === name);
+    if (current?.timeMs === timeMs) return;
+    this.#touch(entry);
+    if (current !== undefined) this.#queue(name).kill(current);
+    const timer: Timer = { timeMs, key: entry.key, name, live: true };
+    entry.timers = [...entry.timers.filter((other) => other !== current), timer];
+    this.#queue(name).push(timer);
+  }
+
+  clearTimer(entry: KeyEntry, name: string): void {
+    const current = entry.timers.find((timer) => timer.name === name);
+    if (current === undefined) return;
+    this.#touch(entry);
+    this.#queue(name).kill(current);
+    entry.timers = entry.timers.filter((other) => other !== current);
+  }
+
+  /** Takes the next due timer of a clock out of the store, in (time, key, name) order. */
+  takeDue(clock: Clock, limitMs: number): Timer | undefined {
+    const timer = (clock === 'event' ? this.eventTimers : this.wallTimers).takeDue(limitMs);
+    if (timer === undefined) return undefined;
+    const entry = this.entry(timer.key);
+    this.#touch(entry);
+    entry.timers = entry.timers.filter((other) => other !== timer);
+    return timer;
+  }
+
+  /** Entries that the open transaction touched, in the order of first touch. */
+  get touched(): readonly KeyEntry[] {
+    return this.#touched;
+  }
+
+  /** Makes the overlay the base. */
+  commit(): void {
+    for (const entry of this.#touched) {
+      entry.touched = false;
+      this.#dropIfEmpty(entry);
+    }
+    this.#touched = [];
+  }
+
+  /** Drops the overlay. */
+  rollback(): void {
+    for (const entry of this.#touched) {
+      entry.state = entry.baseState;
+      entry.timers = entry.baseTimers;
+      entry.seen = entry.baseSeen;
+      entry.touched = false;
+      this.#dropIfEmpty(entry);
+    }
+    this.#touched = [];
+    this.#rebuildQueues();
+  }
+
+  /** Puts a key's committed content in, at restore. `undefined` content removes the key. */
+  load(key: string, content: KeyContent | undefined): void {
+    this.#entries.delete(key);
+    if (content === undefined) return;
+    const entry = this.entry(key);
+    this.#keep(entry);
+    entry.state = content.state;
+    entry.seen = content.seen;
+    entry.timers = content.timers.map((timer) => ({ ...timer, key, live: true }));
+  }
+
+  /** To be called once after the last `load`. */
+  loaded(): void {
+    this.#rebuildQueues();
+  }
+
+  /** Every key's content; for snapshots and tests. Order is that of insertion. */
+  *contents(): Generator<KeyContent> {
+    for (const entry of this.#entries.values()) {
+      if (!isEmpty(entry)) yield entry;
+    }
+  }
+
+  #queue(timer: string): TimerQueue {
+    return this.#clockOf(timer) === 'event' ? this.eventTimers : this.wallTimers;
+  }
+
+  #touch(entry: KeyEntry): void {
+    if (entry.touched) return;
+    entry.touched = true;
+    if (!entry.stored) this.#keep(entry);
+    entry.baseState = entry.state;
+    entry.baseTimers = entry.timers;
+    entry.baseSeen = entry.seen;
+    this.#touched.push(entry);
+  }
+
+  #keep(entry: KeyEntry): void {
+    entry.stored = true;
+    this.#entries.set(entry.key, entry);
+  }
+
+  #dropIfEmpty(entry: KeyEntry): void {
+    entry.baseState = undefined;
+    entry.baseTimers = none;
+    entry.baseSeen = none;
+    if (!isEmpty(entry)) return;
+    entry.stored = false;
+    this.#entries.delete(entry.key);
+  }
+
+  #rebuildQueues(): void {
+    this.eventTimers.clear();
+    this.wallTimers.clear();
+    for (const entry of this.#entries.values()) {
+      for (const timer of entry.timers) {
+        timer.live = true;
+        this.#queue(timer.name).push(timer);
+      }
+    }
+  }
+}
+
+export function isEmpty(entry: KeyContent): boolean {
+  return entry.state === undefined && entry.timers.length === 0 && entry.seen.length === 0;
+}

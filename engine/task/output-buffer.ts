@@ -1,0 +1,149 @@
+/**
+ * Turns what handlers emit into records: encoded, keyed, timed, with CloudEvents headers that follow from the cause, so
+ * that a replay gives the same bytes.
+ */
+import { eventCodec, type EventCodec } from '../codec/event-codec.ts';
+import type { WriterSchemas } from '../codec/writer-schemas.ts';
+import { EngineError } from '../engine-error.ts';
+import type { HeaderValue, LogRecord } from '../log/log.ts';
+import type { DeadLetter } from '../records/generated.ts';
+import type { Stream } from '../topology/stream.ts';
+import { eventTimeMsOf, keyOf } from '../topology/stream.ts';
+import type { CallContext } from './call-context.ts';
+import { cloudEventHeaders } from './cloud-events.ts';
+import type { Effects, OutputRecord } from './task-io.ts';
+import type { OutputPlan, TaskPlan } from './task-plan.ts';
+
+export class OutputBuffer {
+  readonly #plan: TaskPlan;
+  readonly #source: string;
+  readonly #deadLetters: Stream<DeadLetter>;
+  readonly #deadLetterCodec: EventCodec<DeadLetter>;
+  #outputs: OutputRecord[] = [];
+  #urgent = false;
+  #cause = '';
+  #sameCause = 0;
+
+  constructor(plan: TaskPlan, partition: number, deadLetters: Stream<DeadLetter>, writers: WriterSchemas) {
+    this.#plan = plan;
+    this.#source = `/weir/${plan.processor.name}/${partition}`;
+    this.#deadLetters = deadLetters;
+    this.#deadLetterCodec = eventCodec(deadLetters, writers);
+  }
+
+  get isEmpty(): boolean {
+    return this.#outputs.length === 0;
+  }
+
+  take(): Effects {
+    const effects = { outputs: this.#outputs, urgent: this.#urgent };
+    this.#outputs = [];
+    this.#urgent = false;
+    return effects;
+  }
+
+  clear(): void {
+    this.take();
+    this.#cause = '';
+    this.#sameCause = 0;
+  }
+
+  /** Adds one emission of a handler. An emission that does not fit its stream's schema is a bug and throws. */
+  emit(
+    emission: { readonly to: string; readonly value: unknown; readonly key?: string },
+    at: CallContext,
+  ): void {
+    const output = this.#plan.outputs.get(emission.to);
+    if (output === undefined) {
+      throw new EngineError(
+        'handler-bug',
+        `processor '${this.#plan.processor.name}' emits to '${emission.to}', which is not among its outputs`,
+      );
+    }
+    if (emission.value === null && output.stream.kind !== 'table') {
+      throw new EngineError(
+        'handler-bug',
+        `processor '${this.#plan.processor.name}' deletes a key of '${output.stream.topic}', which is no table`,
+      );
+    }
+    try {
+      this.#push(output, emission, at);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new EngineError(
+        'handler-bug',
+        `processor '${this.#plan.processor.name}', output '${emission.to}' at ${at.cause}: ${reason}`,
+        { cause: error },
+      );
+    }
+    if (output.urgent) this.#urgent = true;
+  }
+
+  /** Adds a dead letter for the record at hand. */
+  deadLetter(record: LogRecord, code: string, reason: string, at: CallContext, wallMs: number): void {
+    const origin = `${at.topic}/${at.partition}/${record.offset}`;
+    const failedAtMs = Number.isFinite(wallMs) ? wallMs : record.timestampMs;
+    const letter: DeadLetter = {
+      origin,
+      reader: `processor ${this.#plan.processor.name}`,
+      topic: at.topic,
+      partition: at.partition,
+      offset: record.offset,
+      source_key: record.key,
+      value: record.value,
+      headers: headerBytes(record.headers),
+      code,
+      reason,
+      failed_at: failedAtMs,
+      record_timestamp: record.timestampMs,
+    };
+    this.#outputs.push({
+      topic: this.#deadLetters.topic,
+      key: Buffer.from(origin),
+      value: this.#deadLetterCodec.encode(letter),
+      timestampMs: failedAtMs,
+      headers: cloudEventHeaders(this.#nextId(at), this.#source, this.#deadLetters.name, failedAtMs),
+    });
+  }
+
+  #push(
+    output: OutputPlan,
+    emission: { readonly value: unknown; readonly key?: string },
+    at: CallContext,
+  ): void {
+    const { stream, codec } = output;
+    const { value } = emission;
+    const timestampMs = value === null ? Math.floor(at.eventTimeMs) : eventTimeMsOf(stream, value as object);
+    const key = emission.key ?? keyOf(stream, value as object);
+    this.#outputs.push({
+      topic: stream.topic,
+      key: Buffer.from(key),
+      value: value === null ? null : codec.encode(value),
+      timestampMs,
+      headers: cloudEventHeaders(this.#nextId(at), this.#source, stream.name, timestampMs),
+    });
+  }
+
+  /** `<cause>#<n>`: n counts the outputs of one cause. */
+  #nextId(at: CallContext): string {
+    const cause = at.cause;
+    this.#sameCause = cause === this.#cause ? this.#sameCause + 1 : 0;
+    this.#cause = cause;
+    return `${cause}#${this.#sameCause}`;
+  }
+}
+
+/** Headers as the dead-letter schema has them: one value of bytes for each name. Repeated values are kept under `<name>#<n>`. */
+export function headerBytes(headers: LogRecord['headers']): Record<string, Buffer> {
+  const out: Record<string, Buffer> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (Array.isArray(value))
+      value.forEach((one: string | Buffer, i) => (out[i === 0 ? name : `${name}#${i}`] = bytesOf(one)));
+    else out[name] = bytesOf(value as Exclude<HeaderValue, readonly unknown[]>);
+  }
+  return out;
+}
+
+function bytesOf(value: string | Buffer): Buffer {
+  return typeof value === 'string' ? Buffer.from(value) : value;
+}

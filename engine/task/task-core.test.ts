@@ -1,0 +1,499 @@
+import { describe, expect, test } from 'vitest';
+import { eventCodec } from '../codec/event-codec.ts';
+import { WriterSchemas } from '../codec/writer-schemas.ts';
+import { deadLetters, type DeadLetter } from '../records/generated.ts';
+import { input, processor, urgent, type Processor } from '../topology/processor.ts';
+import type { AvroObject, RecordSchema, Stream } from '../topology/stream.ts';
+import { TaskCore } from './task-core.ts';
+import type { ChangelogEntry, OutputRecord } from './task-io.ts';
+
+interface Reading {
+  readonly id: string;
+  readonly at: number;
+  readonly n: number;
+}
+
+const readingSchema: AvroObject = {
+  type: 'record',
+  name: 'Reading',
+  namespace: 'test',
+  fields: [
+    { name: 'id', type: 'string' },
+    { name: 'at', type: { type: 'long', logicalType: 'timestamp-millis' } },
+    { name: 'n', type: 'int' },
+  ],
+};
+
+function stream(topic: string, kind: 'stream' | 'table' = 'stream', partitions = 1): Stream<Reading> {
+  return {
+    name: 'test.Reading',
+    schema: readingSchema,
+    topic,
+    kind,
+    key: { field: 'id', entity: 'thing' },
+    time: { field: 'at', unit: 'millis' },
+    partitions,
+    clickhouse: { table: topic, orderBy: ['id'] },
+  };
+}
+
+const readings = stream('test.readings');
+const others = stream('test.others');
+const limits = stream('test.limits-table', 'table', 2);
+const sums = stream('test.sums');
+const alarms = stream('test.alarms');
+const sumState: RecordSchema<{ readonly sum: number }> = {
+  name: 'test.Sum',
+  schema: { type: 'record', name: 'Sum', namespace: 'test', fields: [{ name: 'sum', type: 'long' }] },
+};
+
+/** Sums n per key; a `close` timer ten seconds after the first event emits the sum and forgets the key. */
+const summing = processor({
+  name: 'test.summing',
+  inputs: {
+    readings: input(readings, { idleAfterMs: 1_000 }),
+    others: input(others, { idleAfterMs: 1_000 }),
+  },
+  outputs: { sums, alarms: urgent(alarms) },
+  tables: { limits },
+  state: { schema: sumState, version: 1, initial: () => ({ sum: 0 }) },
+  parameters: { alarmAt: 1000 },
+  on: {
+    readings: (state, event, at) => {
+      if (event.n === 13) return { reject: 'thirteen is not accepted' };
+      if (event.n === 666) throw new Error('a bug');
+      const sum = state.sum + event.n;
+      const limit = at.tables.limits.get(at.key)?.n ?? at.parameters.alarmAt;
+      return {
+        state: { sum },
+        timers: state.sum === 0 ? [{ set: 'close', atMs: at.eventTimeMs + 10_000 }] : [],
+        emit: sum > limit ? [{ to: 'alarms', value: { id: at.key, at: at.eventTimeMs, n: sum } }] : [],
+      };
+    },
+    others: (state, event) => ({ state: { sum: state.sum + 100 * event.n } }),
+  },
+  timers: {
+    close: {
+      clock: 'event',
+      fire: (state, at) => ({
+        state: null,
+        emit: [{ to: 'sums', value: { id: at.key, at: at.eventTimeMs, n: state.sum } }],
+      }),
+    },
+  },
+  late: 'drop',
+});
+
+const writers = new WriterSchemas();
+const codec = eventCodec(readings, writers);
+const letterCodec = eventCodec(deadLetters, writers);
+
+function coreOf(of: Processor = summing, strict = true): TaskCore {
+  return new TaskCore({ processor: of, partition: 0, writers, deadLetters, strict });
+}
+
+/** Feeds a core and keeps everything that came out. */
+class Feed {
+  readonly core: TaskCore;
+  readonly outputs: OutputRecord[] = [];
+  urgentSteps = 0;
+  readonly #offsets = new Map<string, number>();
+
+  constructor(core: TaskCore, from?: Feed) {
+    this.core = core;
+    if (from !== undefined) this.#offsets = new Map(from.#offsets);
+    else this.tick(1_000_000);
+  }
+
+  event(id: string, at: number, n: number, inputIndex = 0, headers = {}): void {
+    this.raw(inputIndex, 0, Buffer.from(id), codec.encode({ id, at, n }), at, headers);
+  }
+
+  raw(
+    inputIndex: number,
+    partition: number,
+    key: Buffer | null,
+    value: Buffer | null,
+    timestampMs = 0,
+    headers = {},
+  ): void {
+    const source = `${inputIndex}/${partition}`;
+    const offset = this.#offsets.get(source) ?? 0;
+    this.#offsets.set(source, offset + 1);
+    this.#take(
+      this.core.step({
+        kind: 'record',
+        input: inputIndex,
+        partition,
+        record: { offset, key, value, timestampMs, headers },
+      }),
+    );
+  }
+
+  tick(wallMs: number, caughtUp = false): void {
+    this.#take(this.core.step({ kind: 'tick', wallMs, caughtUp: () => caughtUp }));
+  }
+
+  #take(effects: { outputs: readonly OutputRecord[]; urgent: boolean }): void {
+    this.outputs.push(...effects.outputs);
+    if (effects.urgent) this.urgentSteps += 1;
+  }
+
+  /** Decoded outputs of a topic. */
+  of(topic: string): Reading[] {
+    return this.outputs.filter((o) => o.topic === topic).map((o) => codec.decode(o.value!));
+  }
+
+  letters(): DeadLetter[] {
+    return this.outputs.filter((o) => o.topic === deadLetters.topic).map((o) => letterCodec.decode(o.value!));
+  }
+}
+
+describe('time', () => {
+  test('a timer fires before the record that moves the watermark past it', () => {
+    const feed = new Feed(coreOf());
+    feed.event('a', 1_000, 1);
+    feed.event('b', 1_000, 5, 1);
+    feed.event('a', 11_000, 7);
+    expect(feed.of('test.sums')).toEqual([]);
+    feed.event('b', 11_000, 5, 1); // now both inputs are past the timer at 11,000
+    expect(feed.of('test.sums')).toEqual([{ id: 'a', at: 11_000, n: 8 }]);
+  });
+
+  test('timers due together fire in the order of time, then key, whatever the order in which they were set', () => {
+    const feed = new Feed(coreOf());
+    feed.event('x', 0, 1, 1);
+    for (const id of ['c', 'a', 'b']) feed.event(id, 1_000, 1);
+    feed.event('d', 500, 1);
+    feed.event('z', 60_000, 1);
+    feed.event('x', 60_000, 1, 1);
+    expect(feed.of('test.sums').map((s) => s.id)).toEqual(
+      ['d', 'c', 'a', 'b'].sort((p, q) => (p === 'd' ? -1 : q === 'd' ? 1 : p < q ? -1 : 1)),
+    );
+  });
+
+  test('the watermark is the minimum over inputs until one is idle', () => {
+    const core = coreOf();
+    const feed = new Feed(core);
+    feed.event('a', 50_000, 1);
+    expect(core.watermarkMs).toBe(-Infinity);
+    feed.event('a', 20_000, 1, 1);
+    expect(core.watermarkMs).toBe(20_000);
+    feed.tick(1_000_900, true);
+    feed.event('a', 51_000, 1);
+    feed.tick(1_001_100, true); // the other input is idle for 1,100 ms
+    expect(core.watermarkMs).toBe(51_000);
+  });
+
+  test('a partition that was not read to its end does not become idle', () => {
+    const core = coreOf();
+    const feed = new Feed(core);
+    feed.event('a', 50_000, 1);
+    feed.event('a', 20_000, 1, 1);
+    feed.tick(1_900_000, false);
+    expect(core.watermarkMs).toBe(20_000);
+  });
+
+  test('when all inputs are idle the wall clock closes what is open', () => {
+    const feed = new Feed(coreOf());
+    feed.event('a', 1_000, 3);
+    feed.event('b', 1_000, 3, 1);
+    feed.tick(1_001_000, true);
+    expect(feed.of('test.sums')).toEqual([]);
+    feed.tick(1_011_000, true); // 1,000 ms until idle, then 10,000 ms on
+    expect(feed.of('test.sums')).toEqual([{ id: 'a', at: 11_000, n: 3 }]);
+  });
+
+  test('a wall clock that jumps back changes nothing', () => {
+    const core = coreOf();
+    const feed = new Feed(core);
+    feed.event('a', 1_000, 3);
+    feed.event('b', 1_000, 3, 1);
+    feed.tick(1_005_000, true);
+    const before = core.watermarkMs;
+    feed.tick(1_001_000, true);
+    expect(core.watermarkMs).toBe(before);
+  });
+
+  test('a late record is dropped and counted, and an on-time one at the watermark is not late', () => {
+    const core = coreOf();
+    const feed = new Feed(core);
+    feed.event('a', 5_000, 1);
+    feed.event('a', 5_000, 0, 1);
+    feed.event('a', 5_000, 1);
+    feed.event('a', 4_999, 1);
+    expect(core.counters.late).toBe(1);
+    feed.event('a', 30_000, 0);
+    feed.event('a', 30_000, 0, 1);
+    expect(feed.of('test.sums')).toEqual([{ id: 'a', at: 15_000, n: 2 }]);
+  });
+
+  test('an event far ahead of the clock is a dead letter and does not move the watermark', () => {
+    const core = coreOf();
+    const feed = new Feed(core);
+    feed.event('a', 5_000, 1);
+    feed.event('a', 5_000, 1, 1);
+    feed.event('a', 9_000_000, 1);
+    expect(feed.letters().map((l) => [l.code, l.offset])).toEqual([['time-ahead', 1]]);
+    expect(core.watermarkMs).toBe(5_000);
+  });
+});
+
+describe('bad input', () => {
+  test.each<[string, Buffer | null, Buffer | null, string]>([
+    ['garbage', Buffer.from('a'), Buffer.from('garbage'), 'unknown-magic'],
+    ['an empty value', Buffer.from('a'), Buffer.alloc(0), 'empty'],
+    ['no value', Buffer.from('a'), null, 'tombstone'],
+    ['no key', null, codec.encode({ id: 'a', at: 1, n: 1 }), 'no-key'],
+    [
+      'a key that is not the key field',
+      Buffer.from('b'),
+      codec.encode({ id: 'a', at: 1, n: 1 }),
+      'key-mismatch',
+    ],
+    ['a rejected value', Buffer.from('a'), codec.encode({ id: 'a', at: 1, n: 13 }), 'rejected'],
+  ])('%s becomes one dead letter with the original bytes, and the task goes on', (_, key, value, code) => {
+    const feed = new Feed(coreOf());
+    feed.raw(0, 0, key, value, 77, { ce_id: 'x', other: Buffer.from([1, 2]) });
+    const [letter, ...rest] = feed.letters();
+    expect(rest).toEqual([]);
+    expect(letter).toMatchObject({
+      topic: 'test.readings',
+      partition: 0,
+      offset: 0,
+      code,
+      reader: 'processor test.summing',
+    });
+    expect(letter?.source_key).toEqual(key);
+    expect(letter?.value).toEqual(value);
+    expect(letter?.headers).toEqual({ ce_id: Buffer.from('x'), other: Buffer.from([1, 2]) });
+    expect(letter?.reason.length).toBeGreaterThan(5);
+    feed.event('a', 1_000, 2);
+    expect(feed.core.counters.records).toBe(2);
+  });
+
+  test('a throw of a handler stops the task before it commits, naming the record', () => {
+    const feed = new Feed(coreOf());
+    feed.event('a', 1_000, 1);
+    expect(() => {
+      feed.event('a', 2_000, 666);
+    }).toThrow(/test\.summing-0: a handler threw at test\.readings\/0\/1 \(key 'a'\): a bug/);
+    expect(() => feed.core.prepare()).toThrow('stopped');
+    expect(() => {
+      feed.event('a', 3_000, 1);
+    }).toThrow('stopped');
+  });
+
+  test('strict mode catches a handler that changes its state in place', () => {
+    const mutating = processor({
+      name: 'test.mutating',
+      inputs: { readings },
+      outputs: {},
+      state: { schema: sumState, version: 1, initial: () => ({ sum: 0 }) },
+      on: {
+        readings: (state) => {
+          (state as { sum: number }).sum += 1;
+          return { state };
+        },
+      },
+      late: 'handle',
+    });
+    const feed = new Feed(coreOf(mutating));
+    expect(() => {
+      feed.event('a', 1_000, 1);
+    }).toThrow(/read only property/);
+  });
+
+  test('an output that does not fit its schema is a bug that names processor, output and field', () => {
+    const wrong = processor({
+      name: 'test.wrong',
+      inputs: { readings },
+      outputs: { sums },
+      state: { schema: sumState, version: 1, initial: () => ({ sum: 0 }) },
+      on: { readings: (_, event) => ({ emit: [{ to: 'sums', value: { ...event, n: 1.5 } }] }) },
+      late: 'handle',
+    });
+    const feed = new Feed(coreOf(wrong));
+    expect(() => {
+      feed.event('a', 1_000, 1);
+    }).toThrow(/'test\.wrong', output 'sums' at test\.readings\/0\/0: .*n/s);
+  });
+});
+
+describe('tables, urgency, duplicates', () => {
+  test('handlers see the newest row of a broadcast table as of their place in the order', () => {
+    const feed = new Feed(coreOf());
+    feed.event('a', 1_000, 50);
+    feed.raw(2, 1, Buffer.from('a'), codec.encode({ id: 'a', at: 1, n: 60 }));
+    feed.event('a', 1_001, 5);
+    feed.event('a', 1_002, 10);
+    feed.raw(2, 1, Buffer.from('a'), null);
+    feed.event('a', 1_003, 10);
+    expect(feed.of('test.alarms')).toEqual([{ id: 'a', at: 1_002, n: 65 }]);
+    expect(feed.urgentSteps).toBe(1);
+  });
+
+  test('an input that de-duplicates drops repetitions of (ce_source, ce_id) among the last of a key', () => {
+    const counting = processor({
+      name: 'test.counting',
+      inputs: { readings: input(readings, { deduplicateLast: 2 }) },
+      outputs: { sums },
+      state: { schema: sumState, version: 1, initial: () => ({ sum: 0 }) },
+      on: {
+        readings: (state, event) => ({
+          state: { sum: state.sum + 1 },
+          emit: [{ to: 'sums', value: { ...event, n: state.sum + 1 } }],
+        }),
+      },
+      late: 'handle',
+    });
+    const feed = new Feed(coreOf(counting));
+    const seen = (id: string): Record<string, string> => ({ ce_source: 's', ce_id: id });
+    for (const id of ['1', '1', '2', '1', '3', '1']) feed.event('a', 1_000, 0, 0, seen(id));
+    feed.event('b', 1_000, 0, 0, seen('1'));
+    expect(feed.of('test.sums').map((s) => `${s.id}${s.n}`)).toEqual(['a1', 'a2', 'a3', 'a4', 'b1']);
+    expect(feed.core.counters.duplicates).toBe(2);
+  });
+});
+
+describe('commit, roll-back, restore', () => {
+  const story = (feed: Feed, from: number, to: number): void => {
+    for (let i = from; i < to; i += 1) {
+      feed.event(`k${i % 7}`, 1_000 * i, i % 13 === 0 ? 1 : i % 5);
+      if (i % 3 === 0) feed.event(`k${i % 5}`, 1_000 * i - 200, 1, 1);
+      if (i % 10 === 0)
+        feed.raw(2, 0, Buffer.from(`k${i % 7}`), codec.encode({ id: `k${i % 7}`, at: i, n: 5 }));
+      if (i % 4 === 0) feed.tick(1_000_000 + 100 * i, i % 8 === 0);
+    }
+  };
+
+  test('a core restored from its changelog goes on exactly as the one that wrote it', () => {
+    const whole = new Feed(coreOf());
+    story(whole, 1, 100);
+    for (const cut of [1, 17, 50, 99]) {
+      const first = new Feed(coreOf());
+      story(first, 1, cut);
+      const changelog: ChangelogEntry[] = [...(first.core.prepare()?.changelog ?? [])];
+      const core = coreOf();
+      core.restore(changelog);
+      const second = new Feed(core, first);
+      story(second, cut, 100);
+      expect([...first.outputs, ...second.outputs]).toEqual(whole.outputs);
+    }
+  });
+
+  test('a roll-back drops everything since the last commit', () => {
+    const whole = new Feed(coreOf());
+    story(whole, 1, 60);
+    const feed = new Feed(coreOf());
+    story(feed, 1, 20);
+    feed.core.prepare();
+    feed.core.committed();
+    const kept = feed.outputs.length;
+    const rolledBack = new Feed(feed.core, feed);
+    story(rolledBack, 20, 45);
+    feed.core.rollback();
+    const again = new Feed(feed.core, feed);
+    story(again, 20, 60);
+    expect([...feed.outputs.slice(0, kept), ...again.outputs]).toEqual(whole.outputs);
+  });
+
+  test('a roll-back after prepare drops what was prepared', () => {
+    const feed = new Feed(coreOf());
+    story(feed, 1, 20);
+    const first = feed.core.prepare();
+    feed.core.rollback();
+    const again = new Feed(feed.core);
+    story(again, 1, 20);
+    const second = feed.core.prepare();
+    expect(second?.changelog.length).toBe(first?.changelog.length);
+    expect(again.outputs).toEqual(feed.outputs);
+  });
+
+  test('many small commits and one large commit give the same final state', () => {
+    const large = new Feed(coreOf());
+    story(large, 1, 100);
+    large.core.prepare();
+    large.core.committed();
+    const small = new Feed(coreOf());
+    const changelog: ChangelogEntry[] = [];
+    for (let i = 1; i < 100; i += 1) {
+      story(small, i, i + 1);
+      changelog.push(...(small.core.prepare()?.changelog ?? []));
+      small.core.committed();
+    }
+    const restored = coreOf();
+    restored.restore(changelog);
+    const withoutMeta = (core: TaskCore): string[] =>
+      core
+        .snapshot()
+        .filter(({ key }) => key[0] !== 0x6d)
+        .map(({ key, value }) => `${key.toString('hex')}=${value?.toString('hex') ?? ''}`);
+    expect(withoutMeta(restored)).toEqual(withoutMeta(large.core));
+    expect(withoutMeta(small.core)).toEqual(withoutMeta(large.core));
+  });
+
+  test('the journal of a commit names every input taken, adjacent offsets as one run', () => {
+    const feed = new Feed(coreOf());
+    feed.event('a', 1, 1);
+    feed.event('b', 2, 1);
+    feed.event('a', 2, 1, 1);
+    feed.event('a', 3, 1);
+    const commit = feed.core.prepare();
+    expect(commit?.positions).toEqual([
+      { topic: 'test.readings', partition: 0, offset: 3 },
+      { topic: 'test.others', partition: 0, offset: 1 },
+    ]);
+    feed.core.committed();
+    expect(feed.core.prepare()).toBeNull();
+  });
+
+  test('an offset that goes back is refused', () => {
+    const core = coreOf();
+    const feed = new Feed(core);
+    feed.event('a', 1, 1);
+    expect(() =>
+      core.step({
+        kind: 'record',
+        input: 0,
+        partition: 0,
+        record: { offset: 0, key: null, value: null, timestampMs: 0, headers: {} },
+      }),
+    ).toThrow('test.readings/0 offset 0 came after 0');
+  });
+
+  test("states of an older version are read by Avro's rules and written again", () => {
+    const first = new Feed(coreOf());
+    first.event('a', 1_000, 5);
+    const changelog = [...(first.core.prepare()?.changelog ?? [])];
+    const newer: RecordSchema<{ readonly sum: number; readonly count: number }> = {
+      name: 'test.Sum',
+      schema: {
+        type: 'record',
+        name: 'Sum',
+        namespace: 'test',
+        fields: [
+          { name: 'sum', type: 'long' },
+          { name: 'count', type: 'int', default: 0 },
+        ],
+      },
+    };
+    const upgraded: Processor = {
+      ...summing,
+      state: { schema: newer, version: 2, initial: () => ({ sum: 0, count: 0 }) },
+    };
+    const core = coreOf(upgraded, false);
+    core.restore(changelog);
+    const feed = new Feed(core, first);
+    feed.tick(2_000_000);
+    expect(core.prepare()?.changelog.length).toBe(3); // schema, the key's state, meta
+    core.committed();
+    const again = coreOf(upgraded, false);
+    again.restore(core.snapshot());
+    expect(again.snapshot()).toEqual(core.snapshot());
+    const unchanged: Processor = { ...upgraded, state: { ...upgraded.state, version: 1 } };
+    expect(() => {
+      coreOf(unchanged, false).restore(changelog);
+    }).toThrow("raise the state's version");
+  });
+});

@@ -1,0 +1,32 @@
+import { defineConfig } from 'vitest/config';
+
+const source = {
+  resolve: { conditions: ['weir-source'] },
+  ssr: { resolve: { conditions: ['weir-source'] } },
+};
+
+export default defineConfig({
+  ...source,
+  test: {
+    reporters: ['default'],
+    projects: [
+      {
+        ...source,
+        test: {
+          name: 'unit',
+          include: ['{engine,schemas,pipelines,sinks,agents,simulators,cli,bench}/**/*.test.ts'],
+        },
+      },
+      {
+        ...source,
+        test: {
+          name: 'integration',
+          include: ['tests/**/*.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
+          maxWorkers: 2,
+        },
+      },
+    ],
+  },
+});
