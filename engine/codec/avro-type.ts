@@ -28,6 +28,9 @@ import {
   StrictEnumType,
 } from './strict-types.ts';
 
+/** avsc's type: `toBuffer`, `fromBuffer`, `encode`, `decode`, `createResolver`. */
+export type AvroType = avro.Type;
+
 type TypeHook = NonNullable<Partial<avro.ForSchemaOptions>['typeHook']>;
 
 const hook: TypeHook = (schema, options) => {
@@ -49,8 +52,8 @@ const hook: TypeHook = (schema, options) => {
 };
 
 /** Builds the avsc type of a schema. Throws a CodecError (`invalid-schema`) with avsc's reason. */
-export function avroType(schema: AvroSchema): avro.Type {
-  let type: avro.Type;
+export function avroType(schema: AvroSchema): AvroType {
+  let type: AvroType;
   try {
     type = avro.Type.forSchema(schema as avro.Schema, {
       typeHook: hook,
