@@ -144,6 +144,8 @@ export interface DeviceState {
   readonly owner_host: string;
   /** Whether the primary was usable after the newest report. */
   readonly primary_up: boolean;
+  /** Event time of the last change of primary_up. */
+  readonly primary_since: number;
   /** Path decided last. */
   readonly active: DeviceStateActive;
   /** Event time of that decision. */
@@ -403,7 +405,7 @@ export interface Transition {
   readonly penalty_capped: boolean;
   /** Whether a return to primary is suppressed from here on. */
   readonly suppressed: boolean;
-  /** Event time of the decision. */
+  /** Event time of the decision; never before the decision before it. */
   readonly at: number;
 }
 
@@ -697,6 +699,11 @@ export const deviceStateSchema: RecordSchema<DeviceState> = {
       },
       { name: 'owner_host', type: 'string', doc: 'Host that holds the primary; empty before the first.' },
       { name: 'primary_up', type: 'boolean', doc: 'Whether the primary was usable after the newest report.' },
+      {
+        name: 'primary_since',
+        type: { type: 'long', logicalType: 'timestamp-millis' },
+        doc: 'Event time of the last change of primary_up.',
+      },
       {
         name: 'active',
         type: {
@@ -1202,7 +1209,7 @@ export const transitions: Stream<Transition> = {
       {
         name: 'at',
         type: { type: 'long', logicalType: 'timestamp-millis' },
-        doc: 'Event time of the decision.',
+        doc: 'Event time of the decision; never before the decision before it.',
       },
     ],
   },
