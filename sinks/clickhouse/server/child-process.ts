@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { engineHolder, lockedBy } from './data-dir.ts';
 import { EmbeddedServerError } from './embedded-server-error.ts';
 import { readFromChild, type ToChild } from './protocol.ts';
 import type { ServerOptions } from './server-options.ts';
@@ -44,9 +45,8 @@ export function childEntry(): string {
   return path;
 }
 
-function describe({ exitCode, signal, lastWords }: ChildExit): string {
-  const how = signal === null ? `with exit code ${String(exitCode)}` : `by ${signal}`;
-  return lastWords === '' ? `it ended ${how}` : `it ended ${how}; its last words: ${lastWords}`;
+function describe({ exitCode, signal }: ChildExit): string {
+  return signal === null ? `it ended with exit code ${String(exitCode)}` : `it was ended by ${signal}`;
 }
 
 /** Watch how the process ends, and hand on its output line by line. */
@@ -68,6 +68,18 @@ function watch(child: ChildProcess, onLog: (line: string) => void): Promise<Chil
       resolve({ exitCode, signal, lastWords: kept.join('\n') });
     });
   });
+}
+
+/** The engine says why it does not open its data only on its standard error. */
+async function explain(
+  error: unknown,
+  { lastWords }: ChildExit,
+  { dataDir }: ServerOptions,
+): Promise<unknown> {
+  if (!(error instanceof EmbeddedServerError) || error.code !== 'engine-failed' || lastWords === '')
+    return error;
+  if (lastWords.includes('Cannot lock file')) return lockedBy(dataDir, await engineHolder(dataDir));
+  return new EmbeddedServerError('engine-failed', `${error.message}: ${lastWords}`);
 }
 
 /**
@@ -116,8 +128,7 @@ export async function startChild(
     return run;
   } catch (error) {
     kill();
-    await exit;
-    throw error;
+    throw await explain(error, await exit, options);
   } finally {
     clearTimeout(timer);
   }

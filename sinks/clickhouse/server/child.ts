@@ -9,7 +9,7 @@
  * I3. It reports `ready` only when it can answer, and the reason when it cannot start.
  */
 import type { Server } from 'node:http';
-import { type DataDir, lockedBy, openDataDir } from './data-dir.ts';
+import { type DataDir, openDataDir } from './data-dir.ts';
 import { EmbeddedServerError } from './embedded-server-error.ts';
 import { Engine, EngineMissing, readRows } from './engine.ts';
 import { writeEngineConfig } from './engine-config.ts';
@@ -39,7 +39,6 @@ function openEngine(dataDir: DataDir, configPath: string, path: string): Engine 
   } catch (error) {
     if (error instanceof EngineMissing) throw new EmbeddedServerError('engine-missing', error.message);
     const reason = error instanceof Error ? error.message : String(error);
-    if (/Cannot lock file|already running/.test(reason)) throw lockedBy(path, undefined);
     throw new EmbeddedServerError('engine-failed', `ClickHouse cannot open its data in ${path}: ${reason}`);
   }
 }

@@ -89,6 +89,18 @@ export function lockedBy(dataDir: string, pid: number | undefined): EmbeddedServ
   );
 }
 
+/** The process that the engine's own lock file names, if it does. */
+export async function engineHolder(dataDir: string): Promise<number | undefined> {
+  try {
+    const status = await readFile(join(dataDir, 'engine', 'status'), 'utf8');
+    const pid = /^PID: (\d+)$/m.exec(status)?.[1];
+    return pid === undefined ? undefined : Number(pid);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
 async function lock(dataDir: string, path: string): Promise<void> {
   for (let attempt = 0; attempt < 3; attempt++) {
     if (await tryLock(path)) return;

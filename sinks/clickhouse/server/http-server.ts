@@ -2,7 +2,7 @@
  * The HTTP interface: routes, checks in order (web pages out, who is it, what is asked), queries.
  *
  * I1. `/ping` and refusals never wait for the engine.
- * I2. An error before the body was read whole closes the connection; the rest of the body is not waited for.
+ * I2. An error is answered at once; what is still to come of the body is taken in and dropped, for a while.
  * I3. When a client goes away, its SELECT is stopped; an insert that has begun goes on to its end.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -30,6 +30,8 @@ export interface ServerParts {
 
 /** Like ClickHouse's keep_alive_timeout; longer than the idle time of its clients' pools. */
 const keepAliveTimeoutMs = 30_000;
+/** How long the rest of a refused body is taken in. */
+const longestDrainMs = 10_000;
 
 async function serveQuery(
   parts: ServerParts,
@@ -80,6 +82,16 @@ function reportLater(error: unknown): void {
   process.stderr.write(`a query of a client that has gone could not be stopped: ${String(error)}\n`);
 }
 
+/** Take in the rest of a body that is not wanted, so that the client gets to read the answer; but not for ever. */
+function drain(message: IncomingMessage): void {
+  const timer = setTimeout(() => message.destroy(), longestDrainMs);
+  message.once('close', () => {
+    clearTimeout(timer);
+  });
+  message.unpipe();
+  message.resume();
+}
+
 function fail(response: ServerResponse, message: IncomingMessage, error: unknown, version: string): void {
   if (response.headersSent || response.destroyed) {
     response.destroy();
@@ -88,13 +100,7 @@ function fail(response: ServerResponse, message: IncomingMessage, error: unknown
   for (const name of ['Content-Length', 'Content-Encoding', 'X-ClickHouse-Format', 'X-ClickHouse-Summary']) {
     response.removeHeader(name);
   }
-  if (!message.complete) {
-    response.setHeader('Connection', 'close');
-    response.once('finish', () => {
-      message.resume();
-      message.socket.setTimeout(2_000, () => message.destroy());
-    });
-  }
+  if (!message.complete) drain(message);
   sendException(response, exceptionOf(error), version);
 }
 

@@ -113,7 +113,7 @@ async function insert(
   { head, inline, bodyStart }: { head: InsertHead; inline: Buffer; bodyStart: number },
 ): Promise<QueryOutcome> {
   const { request, body, lease, spoolPath } = context;
-  if (request.readonlyLevel > 0) requireReading('INSERT', request.user.name, readonlyHint(request));
+  checkReadonly({ verb: 'INSERT', hasSettings: false }, request);
   const utf8 = (part: string): string => Buffer.from(part, 'latin1').toString('utf8');
   const target = utf8(head.target);
   const settings = utf8(head.settings);
@@ -161,6 +161,11 @@ function readonlyHint(request: QueryRequest): string {
   return ' For queries over HTTP, method GET implies readonly. You should use method POST for modifying queries.';
 }
 
+function checkReadonly(statement: Pick<Statement, 'verb' | 'hasSettings'>, request: QueryRequest): void {
+  const { readonlyLevel, user } = request;
+  if (readonlyLevel !== 0) requireReading(statement, readonlyLevel, user.name, readonlyHint(request));
+}
+
 async function canonicalise(connection: EngineConnection, sql: string): Promise<Statement> {
   const { bytes } = await connection.run(canonicalQuery(sql), 'RawBLOB');
   return readStatement(Buffer.from(bytes).toString('utf8'));
@@ -169,7 +174,7 @@ async function canonicalise(connection: EngineConnection, sql: string): Promise<
 async function runStatement(context: QueryContext): Promise<QueryOutcome> {
   const { request, lease, spoolPath } = context;
   const statement = await canonicalise(lease.connection, await statementText(context));
-  if (request.readonlyLevel > 0) requireReading(statement.verb, request.user.name, readonlyHint(request));
+  checkReadonly(statement, request);
   const format = statement.format ?? request.defaultFormat;
   const before = prelude(context, noExpressions);
   if (!statement.isSelect) {

@@ -6,7 +6,7 @@
  */
 import { createWriteStream } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
-import type { Readable } from 'node:stream';
+import type { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import { exception, type ServerException } from './exception.ts';
@@ -19,7 +19,7 @@ function tooLarge(maxBytes: number): ServerException {
   );
 }
 
-function decoderOf(encoding: string): NodeJS.ReadWriteStream | undefined {
+function decoderOf(encoding: string): Transform | undefined {
   switch (encoding.trim().toLowerCase()) {
     case '':
     case 'identity':
@@ -43,10 +43,13 @@ function decoderOf(encoding: string): NodeJS.ReadWriteStream | undefined {
 async function* decoded(message: IncomingMessage, maxBytes: number): AsyncGenerator<Buffer> {
   if (Number(message.headers['content-length'] ?? '0') > maxBytes) throw tooLarge(maxBytes);
   const decoder = decoderOf(message.headers['content-encoding'] ?? '');
-  let source: AsyncIterable<Buffer> = message as Readable & AsyncIterable<Buffer>;
+  // Left early, the rest of the body is to be drained (http-server.ts), not the connection to be cut.
+  let source: AsyncIterable<Buffer> = message.iterator({ destroyOnReturn: false });
   if (decoder !== undefined) {
-    message.once('error', (error) => decoder.emit('error', error));
-    source = message.pipe(decoder) as unknown as AsyncIterable<Buffer>;
+    decoder.on('error', () => message.unpipe(decoder));
+    message.once('error', (error) => decoder.destroy(error));
+    message.once('aborted', () => decoder.destroy(new Error('aborted')));
+    source = message.pipe(decoder);
   }
   let bytes = 0;
   for await (const chunk of source) {

@@ -18,6 +18,8 @@ export interface Statement {
   readonly canonical: string;
   /** The format that the statement itself asks for. */
   readonly format: string | undefined;
+  /** Whether it, or a part of it, has a SETTINGS clause. */
+  readonly hasSettings: boolean;
   /** Whether it yields rows in quantity: SELECT. */
   readonly isSelect: boolean;
   /** Offset in `canonical` before which an output clause can be put. */
@@ -68,8 +70,12 @@ function formatClause(tokens: readonly Token[]): { readonly at: number; readonly
     else if (depth === 0 && isWord(token, 'FORMAT')) {
       const name = tokens[i + 1];
       const after = tokens[i + 2];
-      if (name?.kind === 'word' && (after === undefined || isWord(after, 'SETTINGS'))) {
-        found = { at: token.start, name: name.text };
+      // The name is quoted where it is a keyword as well: FORMAT `Values`.
+      if (
+        (name?.kind === 'word' || name?.kind === 'identifier') &&
+        (after === undefined || isWord(after, 'SETTINGS'))
+      ) {
+        found = { at: token.start, name: nameOf(name) };
       }
     }
   }
@@ -109,13 +115,35 @@ export function readStatement(canonical: string): Statement {
   }
   const format = formatClause(tokens);
   const isSelect = verb === 'SELECT' || verb === 'WITH';
-  return { verb, canonical, format: format?.name, isSelect, outputAt: format?.at ?? canonical.length };
+  const hasSettings = tokens.some((token, i) => isWord(token, 'SETTINGS') && tokens[i + 2]?.text === '=');
+  return {
+    verb,
+    canonical,
+    format: format?.name,
+    hasSettings,
+    isSelect,
+    outputAt: format?.at ?? canonical.length,
+  };
 }
 
-/** Refuse what does more than read. `hint` says why the request is read-only, where that may surprise. */
-export function requireReading(verb: string, userName: string, hint: string): void {
-  if (!readingVerbs.has(verb)) {
-    throw exception(164, `${userName}: Cannot execute query in readonly mode.${hint}`);
+/**
+ * Refuse what does more than read. At level 1 (the read-only user) settings are refused as well, here for the
+ * sake of those in subqueries, which the engine does not check.
+ * `hint` says why the request is read-only, where that may surprise.
+ */
+export function requireReading(
+  statement: Pick<Statement, 'verb' | 'hasSettings'>,
+  level: 1 | 2,
+  userName: string,
+  hint: string,
+): void {
+  const { verb, hasSettings } = statement;
+  const changesSettings = verb === 'SET' || hasSettings;
+  if (!readingVerbs.has(verb) || (level === 1 && changesSettings)) {
+    throw exception(
+      164,
+      `${userName}: Cannot execute query${changesSettings ? ' with settings' : ''} in readonly mode.${hint}`,
+    );
   }
 }
 

@@ -1,0 +1,195 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import {
+  type EmbeddedServer,
+  startEmbeddedServer,
+  type ServerEvent,
+} from '#sinks/clickhouse/server/embedded-server.ts';
+import { newDirectory, startTestServer, until } from './embedded-clickhouse.fixture.ts';
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+describe('a killed child', () => {
+  test('is replaced on the same port with all that was acknowledged, and tokens are remembered', async () => {
+    const events: ServerEvent[] = [];
+    const it = await startTestServer({ onEvent: (event) => events.push(event) });
+    await it.sql(
+      'CREATE TABLE t (n UInt64) ENGINE = MergeTree ORDER BY n SETTINGS non_replicated_deduplication_window = 1000',
+    );
+    const batch = async (i: number): Promise<boolean> => {
+      const sql = `INSERT INTO t SELECT ${i} * 1000 + number FROM numbers(1000)`;
+      return it.post(sql, { insert_deduplication_token: `batch-${i}` }).then(
+        (answer) => answer.status === 200,
+        () => false,
+      );
+    };
+    for (let i = 0, killed = 0; i < 60; i++) {
+      if (i % 25 === 10 && killed < 2) {
+        killed++;
+        process.kill(it.server.pid(), 'SIGKILL');
+      }
+      await until(() => batch(i));
+    }
+    expect(await it.sql('SELECT count(), uniqExact(n) FROM t')).toBe('60000\t60000');
+    expect(events.filter(({ type }) => type === 'died')).toHaveLength(2);
+    expect(events.filter(({ type }) => type === 'restarted')).toHaveLength(2);
+    await it.close();
+    expect(await it.server.exited).toEqual({ reason: 'stopped' });
+  }, 30_000);
+
+  test('that dies again and again is given up with the reason', async () => {
+    const it = await startTestServer({
+      maxFastFailures: 1,
+      minHealthyMs: 60_000,
+      onEvent: (event) => {
+        if (event.type === 'restarted') process.kill(event.pid, 'SIGKILL');
+      },
+    });
+    process.kill(it.server.pid(), 'SIGKILL');
+    const exit = await it.server.exited;
+    expect(exit).toMatchObject({ reason: 'gave-up', error: { code: 'gave-up' } });
+    await it.close();
+  }, 15_000);
+});
+
+describe('stopping', () => {
+  test('is bounded while a query runs, ends the child, frees directory and port', async () => {
+    const it = await startTestServer({ stopTimeoutMs: 2_000 });
+    await it.sql('CREATE TABLE t (n Int32) ENGINE = MergeTree ORDER BY n');
+    await it.sql('INSERT INTO t VALUES (1)');
+    const endless = it
+      .post('SELECT max(sipHash64(number)) FROM numbers(100000000000)')
+      .catch(() => undefined);
+    await until(async () => (await it.sql('SELECT count() FROM system.processes')) === '2');
+    const pid = it.server.pid();
+    const startMs = performance.now();
+    await it.server.stop();
+    await it.server.stop();
+    expect(performance.now() - startMs).toBeLessThan(2_500);
+    expect(isAlive(pid)).toBe(false);
+    await endless;
+    const again = await startTestServer({ dataDir: it.dataDir, port: it.server.port });
+    expect(await again.sql('SELECT n FROM t')).toBe('1');
+    await again.close();
+  }, 15_000);
+
+  test('is not for the terminal to decide: SIGINT and SIGTERM leave the child running', async () => {
+    const it = await startTestServer();
+    process.kill(it.server.pid(), 'SIGINT');
+    process.kill(it.server.pid(), 'SIGTERM');
+    process.kill(it.server.pid(), 'SIGHUP');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(await it.sql('SELECT 1')).toBe('1');
+    await it.close();
+  });
+
+  test('follows the death of the parent', async () => {
+    const dataDir = await newDirectory();
+    const entry = new URL('../../dist/sinks/clickhouse/server/embedded-server.js', import.meta.url);
+    const program = `import { startEmbeddedServer } from ${JSON.stringify(fileURLToPath(entry))};
+      const server = await startEmbeddedServer({ dataDir: ${JSON.stringify(dataDir)} });
+      console.log(server.pid());
+      process.kill(process.pid, 'SIGKILL');`;
+    const parent = spawn(process.execPath, ['--input-type=module', '-e', program], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const [output] = (await once(parent.stdout, 'data')) as [Buffer];
+    const child = Number(output.toString().trim());
+    expect(child).toBeGreaterThan(1);
+    await until(() => !isAlive(child), 5_000);
+    await rm(dataDir, { recursive: true });
+  }, 15_000);
+});
+
+describe('a start that cannot succeed says where and what to do', () => {
+  const failure = async (start: Promise<EmbeddedServer>): Promise<unknown> =>
+    start.then(
+      async (server) => {
+        await server.stop();
+        return undefined;
+      },
+      (error: unknown) => error,
+    );
+
+  test('port in use', async () => {
+    const other = createServer().listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const address = other.address();
+    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    const dataDir = await newDirectory();
+    const error = await failure(startEmbeddedServer({ dataDir, port }));
+    expect(error).toMatchObject({ code: 'port-in-use', retryable: true });
+    expect(String(error)).toContain(`port ${port} on 127.0.0.1`);
+    other.close();
+    await rm(dataDir, { recursive: true });
+  });
+
+  test('an address that is not ours', async () => {
+    const dataDir = await newDirectory();
+    const error = await failure(startEmbeddedServer({ dataDir, host: '192.0.2.1', defaultPassword: 'x' }));
+    expect(error).toMatchObject({ code: 'address-not-available' });
+    await rm(dataDir, { recursive: true });
+  });
+
+  test('directory in use by another server, named by its process id', async () => {
+    const it = await startTestServer();
+    const error = await failure(startEmbeddedServer({ dataDir: it.dataDir }));
+    expect(error).toMatchObject({ code: 'data-dir-locked' });
+    expect(String(error)).toContain(`process ${it.server.pid()}`);
+    expect(await it.sql('SELECT 1')).toBe('1');
+    // Even without the lock file the engine's own lock keeps a second one out.
+    await rm(join(it.dataDir, 'lock'));
+    const second = await failure(startEmbeddedServer({ dataDir: it.dataDir }));
+    expect(second).toMatchObject({ code: 'data-dir-locked' });
+    expect(String(second)).toContain(`process ${it.server.pid()}`);
+    await it.close();
+  });
+
+  test('a lock left behind by a dead process is no hindrance', async () => {
+    const dataDir = await newDirectory();
+    await writeFile(join(dataDir, 'lock'), '999999 123\n');
+    const it = await startTestServer({ dataDir });
+    expect(await it.sql('SELECT 1')).toBe('1');
+    await it.close();
+  });
+
+  test('a file in place of the directory', async () => {
+    const parent = await newDirectory();
+    const dataDir = join(parent, 'file');
+    await writeFile(dataDir, '');
+    expect(await failure(startEmbeddedServer({ dataDir }))).toMatchObject({
+      code: 'data-dir-not-a-directory',
+    });
+    await rm(parent, { recursive: true });
+  });
+
+  test('a directory that cannot be written', async () => {
+    // Root may write anywhere, except in /sys.
+    const parent = await newDirectory();
+    const readOnly = join(parent, 'read-only');
+    await mkdir(readOnly);
+    await chmod(readOnly, 0o500);
+    const dataDir = process.getuid?.() === 0 ? '/sys/weir' : join(readOnly, 'data');
+    const error = await failure(startEmbeddedServer({ dataDir }));
+    expect(error).toMatchObject({ code: 'data-dir-not-writable' });
+    expect(String(error)).toContain(dataDir);
+    await rm(parent, { recursive: true });
+  });
+
+  test('senseless limits', async () => {
+    const config = { dataDir: '/nowhere', limits: { maxBodyBytes: -1 } };
+    expect(await failure(startEmbeddedServer(config))).toMatchObject({ code: 'invalid-config' });
+  });
+});
