@@ -77,6 +77,10 @@ export class MemoryLog implements LogWriter {
     return this.#bytes;
   }
 
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
   get isOverfull(): boolean {
     return this.#bytes > 2 * this.#maxBytes;
   }

@@ -79,7 +79,7 @@ export class KeyStore {
 
   /** Sets a timer, replacing one of the same name. Setting it to the time it already has changes nothing. */
   setTimer(entry: KeyEntry, name: string, timeMs: number): void {
-    const current = entry.timers.find((timer) => timer.name === name);
+    const current = timerNamed(entry.timers, name);
     if (current?.timeMs === timeMs) return;
     this.#touch(entry);
     if (current !== undefined) this.#queue(name).kill(current);
@@ -89,7 +89,7 @@ export class KeyStore {
   }
 
   clearTimer(entry: KeyEntry, name: string): void {
-    const current = entry.timers.find((timer) => timer.name === name);
+    const current = timerNamed(entry.timers, name);
     if (current === undefined) return;
     this.#touch(entry);
     this.#queue(name).kill(current);
@@ -196,6 +196,13 @@ export class KeyStore {
   }
 }
 
-export function isEmpty(entry: KeyContent): boolean {
+function timerNamed(timers: readonly Timer[], name: string): Timer | undefined {
+  for (let i = 0; i < timers.length; i += 1) {
+    if (timers[i]!.name === name) return timers[i];
+  }
+  return undefined;
+}
+
+function isEmpty(entry: KeyContent): boolean {
   return entry.state === undefined && entry.timers.length === 0 && entry.seen.length === 0;
 }

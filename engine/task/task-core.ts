@@ -350,7 +350,12 @@ export class TaskCore {
     at.late = late;
     if (this.#strict) deepFreeze(event);
     const state = entry.state === undefined ? this.processor.state.initial(key) : entry.state;
-    const result = this.#call(() => plan.handler!(this.#strict ? deepFreeze(state) : state, event, at));
+    let result: ErasedResult | undefined;
+    try {
+      result = plan.handler!(this.#strict ? deepFreeze(state) : state, event, at);
+    } catch (error) {
+      throw this.#bug(error);
+    }
     if (result === undefined) return;
     if (result.reject !== undefined) this.#deadLetter(record, 'rejected', result.reject);
     else this.#apply(entry, result);
@@ -420,7 +425,12 @@ export class TaskCore {
       const handler = this.processor.timers[name];
       if (handler === undefined) continue; // A timer of an older version of the processor: nothing is left to run.
       const state = entry.state === undefined ? this.processor.state.initial(key) : entry.state;
-      const result = this.#call(() => handler.fire(this.#strict ? deepFreeze(state) : state, at));
+      let result: ErasedResult | undefined;
+      try {
+        result = handler.fire(this.#strict ? deepFreeze(state) : state, at);
+      } catch (error) {
+        throw this.#bug(error);
+      }
       if (result?.reject !== undefined) {
         throw new EngineError(
           'handler-bug',
@@ -432,18 +442,12 @@ export class TaskCore {
     this.counters.timersFired += fired;
   }
 
-  #call(handler: () => ErasedResult | undefined): ErasedResult | undefined {
-    try {
-      return handler();
-    } catch (error) {
-      throw new EngineError(
-        'handler-bug',
-        `task ${this.id}: a handler threw at ${this.#at.cause} (key '${this.#at.key}'): ${messageOf(error)}`,
-        {
-          cause: error,
-        },
-      );
-    }
+  #bug(error: unknown): EngineError {
+    return new EngineError(
+      'handler-bug',
+      `task ${this.id}: a handler threw at ${this.#at.cause} (key '${this.#at.key}'): ${messageOf(error)}`,
+      { cause: error },
+    );
   }
 
   #apply(entry: KeyEntry, result: ErasedResult): void {
