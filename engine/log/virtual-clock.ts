@@ -31,12 +31,14 @@ export class VirtualClock implements Clock {
   sleep(durationMs: number, signal?: AbortSignal): Promise<void> {
     if (signal?.aborted === true) return Promise.resolve();
     return new Promise((resolve) => {
-      const sleeper: Sleeper = { wakeAtMs: this.#nowMs + durationMs, wake: resolve };
-      this.#sleepers.push(sleeper);
-      signal?.addEventListener('abort', () => {
+      const wake = (): void => {
         this.#sleepers = this.#sleepers.filter((other) => other !== sleeper);
+        signal?.removeEventListener('abort', wake);
         resolve();
-      });
+      };
+      const sleeper: Sleeper = { wakeAtMs: this.#nowMs + durationMs, wake };
+      this.#sleepers.push(sleeper);
+      signal?.addEventListener('abort', wake);
     });
   }
 
@@ -51,7 +53,6 @@ export class VirtualClock implements Clock {
       );
       if (next === undefined || next.wakeAtMs > untilMs) break;
       this.#nowMs = Math.max(this.#nowMs, next.wakeAtMs);
-      this.#sleepers = this.#sleepers.filter((sleeper) => sleeper !== next);
       next.wake();
       await settle();
     }
