@@ -34,10 +34,16 @@ export type ParsedHead = InsertHead | { readonly kind: 'other' } | { readonly ki
 const more: ParsedHead = { kind: 'more' };
 const other: ParsedHead = { kind: 'other' };
 
+/** The next token, if it is whole: one that reaches to the end of the text may go on after it. */
+function tokenAt(text: string, from: number): Token | undefined {
+  const token = nextToken(text, from);
+  return token === undefined || token.end === text.length ? undefined : token;
+}
+
 /** Position just after the closing bracket that matches the opening one at `open`; undefined if it is missing. */
 function afterBrackets(text: string, open: Token): number | undefined {
   let depth = 0;
-  for (let token: Token | undefined = open; token !== undefined; token = nextToken(text, token.end)) {
+  for (let token: Token | undefined = open; token !== undefined; token = tokenAt(text, token.end)) {
     if (token.text === '(') depth++;
     else if (token.text === ')' && --depth === 0) return token.end;
   }
@@ -54,7 +60,7 @@ function isBoundary(token: Token): boolean {
 function targetEnd(text: string, from: number): number | undefined {
   let end = from;
   let qualified = true;
-  for (let token = nextToken(text, from); token !== undefined; token = nextToken(text, end)) {
+  for (let token = tokenAt(text, from); token !== undefined; token = tokenAt(text, end)) {
     if (token.text === '(') return afterBrackets(text, token);
     if (!qualified && isBoundary(token)) return end;
     qualified = token.text === '.';
@@ -78,13 +84,13 @@ function dataStartAfter(text: string, formatEnd: number): number {
  * Feed bytes as latin1.
  */
 export function parseInsertHead(text: string): ParsedHead {
-  const first = nextToken(text, 0);
+  const first = tokenAt(text, 0);
   if (first === undefined) return more;
-  if (!isWord(first, 'INSERT')) return first.end === text.length && first.kind !== 'error' ? more : other;
-  const into = nextToken(text, first.end);
+  if (!isWord(first, 'INSERT')) return other;
+  const into = tokenAt(text, first.end);
   if (into === undefined) return more;
   let from = isWord(into, 'INTO') ? into.end : first.end;
-  const next = nextToken(text, from);
+  const next = tokenAt(text, from);
   if (next === undefined) return more;
   if (isWord(next, 'FUNCTION')) {
     throw exception(
@@ -102,7 +108,7 @@ function parseTail(text: string, target: string, from: number): ParsedHead {
   let settings = '';
   let at = from;
   for (;;) {
-    const token = nextToken(text, at);
+    const token = tokenAt(text, at);
     if (token === undefined) return more;
     if (isWord(token, 'SETTINGS')) {
       const end = settingsEnd(text, token.end);
@@ -110,17 +116,16 @@ function parseTail(text: string, target: string, from: number): ParsedHead {
       settings = text.slice(token.end, end).trim();
       at = end;
     } else if (isWord(token, 'VALUES')) {
-      if (token.end === text.length) return more;
       return { kind: 'data', target, settings, format: 'Values', dataStart: token.end };
     } else if (isWord(token, 'FORMAT')) {
-      const name = nextToken(text, token.end);
-      if (name === undefined || name.end === text.length) return more;
+      const name = tokenAt(text, token.end);
+      if (name === undefined) return more;
       if (name.kind !== 'word')
         throw exception(62, `Syntax error: a format's name is expected after FORMAT.`);
       return { kind: 'data', target, settings, format: name.text, dataStart: dataStartAfter(text, name.end) };
     } else if (isWord(token, 'SELECT') || isWord(token, 'WITH') || token.text === '(') {
       return other;
-    } else if (isWord(token, 'FROM') && isWord(nextToken(text, token.end), 'INFILE')) {
+    } else if (isWord(token, 'FROM') && isWord(tokenAt(text, token.end), 'INFILE')) {
       throw exception(48, 'INSERT ... FROM INFILE is for clickhouse-client only: send the data in the body.');
     } else {
       return other;
@@ -131,7 +136,7 @@ function parseTail(text: string, target: string, from: number): ParsedHead {
 /** End of `name = value, ...`. */
 function settingsEnd(text: string, from: number): number | undefined {
   let end = from;
-  for (let token = nextToken(text, from); token !== undefined; token = nextToken(text, end)) {
+  for (let token = tokenAt(text, from); token !== undefined; token = tokenAt(text, end)) {
     if (isBoundary(token)) return end;
     end = token.end;
   }
