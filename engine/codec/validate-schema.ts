@@ -129,13 +129,12 @@ function recursionOf(type: SchemaNode, within: readonly RecordNode[]): string | 
 }
 
 function checkRecord(record: RecordNode, path: string, checking: Checking): void {
-  const place = path === '' ? record.name : `field '${path}'`;
+  const place = path === '' ? record.name : `field '${path}' (${record.name})`;
   const short = record.name.slice(record.name.lastIndexOf('.') + 1);
   if (!TYPE_NAME.test(short))
     checking.report(`${place}: a record's name must be in PascalCase, is '${short}'`);
-  if (record.doc === undefined || record.doc.trim() === '')
-    checking.report(`${place}: ${record.name} needs a doc`);
-  if (record.fields.length === 0) checking.report(`${place}: ${record.name} needs at least one field`);
+  if (record.doc === undefined || record.doc.trim() === '') checking.report(`${place}: needs a doc`);
+  if (record.fields.length === 0) checking.report(`${place}: needs at least one field`);
   for (const field of record.fields) {
     const inner = path === '' ? field.name : `${path}.${field.name}`;
     checkField(field, inner, checking);
@@ -230,14 +229,6 @@ function checkUnion(type: SchemaNode, path: string, checking: Checking): void {
     report(
       `field '${path}': ClickHouse has no nullable tuple inside an array or map; make the record's fields nullable`,
     );
-  }
-  if (inner.kind === 'record') {
-    const column = columnsOf(inner).find(({ type: { kind } }) => kind === 'array' || kind === 'map');
-    if (column !== undefined) {
-      report(
-        `field '${path}': a nullable record may not hold '${column.field}', for ClickHouse has no nullable array or map`,
-      );
-    }
   }
 }
 
