@@ -8,7 +8,7 @@ const source = {
 export default defineConfig({
   ...source,
   test: {
-    reporters: ['default'],
+    reporters: ['default', './tests/support/closing-line-reporter.ts'],
     projects: [
       {
         ...source,
@@ -21,7 +21,8 @@ export default defineConfig({
         ...source,
         test: {
           name: 'integration',
-          include: ['tests/**/*.test.ts'],
+          include: ['tests/integration/**/*.test.ts'],
+          globalSetup: ['./tests/support/build-dist.ts'],
           testTimeout: 120_000,
           hookTimeout: 60_000,
           maxWorkers: 2,

@@ -1,6 +1,5 @@
 import { eventCodec } from '#engine/codec/event-codec.ts';
 import { WriterSchemas } from '#engine/codec/writer-schemas.ts';
-import { deadLetters } from '#engine/records/generated.ts';
 import { TaskCore } from '#engine/task/task-core.ts';
 import { readingStream, sumStream, windowedSum } from './windowed-sum.ts';
 
@@ -15,7 +14,7 @@ for (let i = 0; i < block; i += 1) {
   const sensor = `sensor-${(i * 7919) % keys}`;
   input.push({ key: Buffer.from(sensor), sensor });
 }
-const core = new TaskCore({ processor: windowedSum(readings, sumStream(1), 10_000), partition: 0, writers, deadLetters });
+const core = new TaskCore({ processor: windowedSum(readings, sumStream(1), 10_000), partition: 0, writers });
 core.step({ kind: 'tick', wallMs: 1e12, caughtUp: () => false });
 let outputs = 0;
 let offset = 0;
@@ -24,7 +23,13 @@ let cpuS = 0;
 for (let r = 0; r < records / block; r += 1) {
   const batch = input.map(({ key, sensor }, i) => {
     const at = 1e11 + Math.floor((r * block + i) / 50);
-    return { offset: offset++, key, value: codec.encode({ sensor, at, value: i }), timestampMs: at, headers: {} };
+    return {
+      offset: offset++,
+      key,
+      value: codec.encode({ sensor, at, value: i }),
+      timestampMs: at,
+      headers: {},
+    };
   });
   const start = performance.now();
   const cpuStart = process.cpuUsage();

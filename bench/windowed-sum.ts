@@ -22,11 +22,20 @@ interface OpenWindows {
 
 const timestamp = { type: 'long', logicalType: 'timestamp-millis' };
 
-function record(name: string, fields: readonly { readonly name: string; readonly type: unknown }[]): AvroObject {
+function record(
+  name: string,
+  fields: readonly { readonly name: string; readonly type: unknown }[],
+): AvroObject {
   return { type: 'record', name, namespace: 'weir.bench', fields };
 }
 
-export function benchStream<T>(topic: string, name: string, time: string, schema: AvroObject, partitions: number): Stream<T> {
+export function benchStream<T>(
+  topic: string,
+  name: string,
+  time: string,
+  schema: AvroObject,
+  partitions: number,
+): Stream<T> {
   return {
     name: `weir.bench.${name}`,
     schema,
@@ -87,7 +96,11 @@ const stateSchema: RecordSchema<OpenWindows> = {
 
 /** Sums readings per sensor over tumbling windows of `sizeMs`. */
 export function windowedSum(readings: Stream<Reading>, sums: Stream<WindowSum>, sizeMs: number): Processor {
-  const tumbling = windows<number, Reading>({ sizeMs, zero: 0, add: (total, reading) => total + reading.value });
+  const tumbling = windows<number, Reading>({
+    sizeMs,
+    zero: 0,
+    add: (total, reading) => total + reading.value,
+  });
   return processor({
     name: 'bench.windowed-sum',
     inputs: { readings },
@@ -96,7 +109,9 @@ export function windowedSum(readings: Stream<Reading>, sums: Stream<WindowSum>, 
     on: {
       readings: (state, event, at) => {
         const { windows: open, timerAtMs } = tumbling.add(state.open, event.at, event, at.watermarkMs);
-        return timerAtMs === undefined ? { state: { open } } : { state: { open }, timers: [{ set: 'close', atMs: timerAtMs }] };
+        return timerAtMs === undefined
+          ? { state: { open } }
+          : { state: { open }, timers: [{ set: 'close', atMs: timerAtMs }] };
       },
     },
     timers: {
@@ -108,7 +123,12 @@ export function windowedSum(readings: Stream<Reading>, sums: Stream<WindowSum>, 
             state: open.length === 0 ? null : { open },
             emit: closed.map((window) => ({
               to: 'sums',
-              value: { sensor: at.key, window_start: window.start_ms, total: window.value, version: window.version },
+              value: {
+                sensor: at.key,
+                window_start: window.start_ms,
+                total: window.value,
+                version: window.version,
+              },
             })),
             timers: timerAtMs === undefined ? [] : [{ set: 'close', atMs: timerAtMs }],
           };

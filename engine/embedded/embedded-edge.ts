@@ -22,7 +22,11 @@ export class EmbeddedEdge implements Publisher, Subscriber {
   #subscriptions = 0;
 
   /** `onUndecodable` hears of records that a subscriber cannot read; the tasks and sinks report them as dead letters. */
-  constructor(log: MemoryLog, writers: WriterSchemas, onUndecodable: (place: string, error: unknown) => void) {
+  constructor(
+    log: MemoryLog,
+    writers: WriterSchemas,
+    onUndecodable: (place: string, error: unknown) => void,
+  ) {
     this.#log = log;
     this.#writers = writers;
     this.#onUndecodable = onUndecodable;

@@ -8,18 +8,15 @@
 import type { WriterSchemas } from '../codec/writer-schemas.ts';
 import type { Clock } from '../log/clock.ts';
 import type { MemoryLog } from '../log/memory-log.ts';
-import type { DeadLetter } from '../records/generated.ts';
 import { TaskCore } from '../task/task-core.ts';
 import { taskCount, validApp, type App } from '../topology/app.ts';
 import type { Parameters } from '../topology/processor.ts';
-import type { Stream } from '../topology/stream.ts';
 import { TaskRunner, type CommitListener } from './task-runner.ts';
 
 export interface EmbeddedRuntimeOptions {
   readonly app: App;
   readonly log: MemoryLog;
   readonly writers: WriterSchemas;
-  readonly deadLetters: Stream<DeadLetter>;
   readonly clock: Clock;
   /** Outputs that are not urgent become visible at this interval. Default 100. */
   readonly commitIntervalMs?: number;
@@ -54,12 +51,12 @@ export class EmbeddedRuntime {
     this.#options = options;
     this.#commitIntervalMs = options.commitIntervalMs ?? 100;
     this.#tickIntervalMs = options.tickIntervalMs ?? 100;
-    const { app, log, writers, deadLetters } = options;
+    const { app, log, writers } = options;
     validApp(app);
     this.#runners = app.processors.flatMap((processor) =>
       Array.from({ length: taskCount(processor) }, (_, partition) => {
         const parameters = options.parameters?.[processor.name] ?? {};
-        const core = new TaskCore({ processor, partition, writers, deadLetters, parameters });
+        const core = new TaskCore({ processor, partition, writers, parameters });
         return new TaskRunner(core, app.name, log, options.onCommit);
       }),
     );

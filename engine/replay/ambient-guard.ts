@@ -23,7 +23,9 @@ function guardedDate(original: DateConstructor): DateConstructor {
     },
     apply: forbidden('Date()'),
     get(target, property, receiver) {
-      return property === 'now' ? forbidden('Date.now()') : (Reflect.get(target, property, receiver) as unknown);
+      return property === 'now'
+        ? forbidden('Date.now()')
+        : (Reflect.get(target, property, receiver) as unknown);
     },
   });
 }

@@ -63,7 +63,6 @@ export function replayEvents(options: EventReplayOptions): readonly EmittedEvent
       processor,
       partition,
       writers,
-      deadLetters,
       state: [],
       steps,
       ...(options.parameters === undefined ? {} : { parameters: options.parameters }),

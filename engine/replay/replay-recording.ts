@@ -9,7 +9,7 @@
 import { EngineError } from '../engine-error.ts';
 import type { LogRecord } from '../log/log.ts';
 import { partitionOf } from '../log/murmur2.ts';
-import type { DeadLetter } from '../records/generated.ts';
+import { deadLetters } from '../records/generated.ts';
 import { headerText } from '../task/cloud-events.ts';
 import type { OutputRecord, TaskInput } from '../task/task-io.ts';
 import { streamOfInput, streamOfOutput, taskCount, type App } from '../topology/app.ts';
@@ -21,7 +21,6 @@ import { journalledSteps, replayTask } from './replay-task.ts';
 
 export interface ReplayOptions {
   readonly app: App;
-  readonly deadLetters: Stream<DeadLetter>;
   /** By processor: parameters other than those recorded. */
   readonly parameters?: Readonly<Record<string, Parameters>>;
   /** For each task: how many steps each batch has. */
@@ -96,14 +95,13 @@ async function replayOne(
     processor,
     partition,
     writers: recording.writers,
-    deadLetters: options.deadLetters,
     parameters: { ...recording.manifest.parameters[processor.name], ...options.parameters?.[processor.name] },
     state: recordedTask.state,
     steps,
     ...(options.batchSize === undefined ? {} : { batchSize: options.batchSize(name) }),
     ...(options.crashBefore === undefined ? {} : { crashBefore: options.crashBefore(name, steps.length) }),
   });
-  const recorded = await recordedOutputs(recording, processor, partition, options.deadLetters);
+  const recorded = await recordedOutputs(recording, processor, partition);
   return {
     task: name,
     processor: processor.name,
@@ -121,7 +119,6 @@ async function recordedOutputs(
   recording: Recording,
   processor: Processor,
   partition: number,
-  deadLetters: Stream<DeadLetter>,
 ): Promise<readonly OutputRecord[]> {
   const source = `/weir/${processor.name}/${partition}`;
   const topics = new Map(

@@ -9,19 +9,17 @@
 import type { WriterSchemas } from '../codec/writer-schemas.ts';
 import { EngineError } from '../engine-error.ts';
 import type { LogRecord } from '../log/log.ts';
-import type { DeadLetter, JournalEntry } from '../records/generated.ts';
+import type { JournalEntry } from '../records/generated.ts';
 import { bitOf } from '../task/order-journal.ts';
 import { TaskCore } from '../task/task-core.ts';
 import type { ChangelogEntry, OutputRecord, TaskInput } from '../task/task-io.ts';
 import type { Parameters, Processor } from '../topology/processor.ts';
-import type { Stream } from '../topology/stream.ts';
 import { withoutAmbient } from './ambient-guard.ts';
 
 export interface TaskReplayOptions {
   readonly processor: Processor;
   readonly partition: number;
   readonly writers: WriterSchemas;
-  readonly deadLetters: Stream<DeadLetter>;
   readonly parameters?: Parameters;
   readonly state: readonly ChangelogEntry[];
   readonly steps: readonly TaskInput[];
@@ -78,8 +76,8 @@ export function replayTask(options: TaskReplayOptions): TaskReplay {
 }
 
 function restored(options: TaskReplayOptions, changelog: readonly ChangelogEntry[]): TaskCore {
-  const { processor, partition, writers, deadLetters, parameters = {} } = options;
-  const core = new TaskCore({ processor, partition, writers, deadLetters, parameters, strict: true });
+  const { processor, partition, writers, parameters = {} } = options;
+  const core = new TaskCore({ processor, partition, writers, parameters, strict: true });
   core.restore(changelog);
   return core;
 }

@@ -10,7 +10,7 @@ import { WriterSchemas } from '../codec/writer-schemas.ts';
 import { TaskRunner } from '../embedded/task-runner.ts';
 import type { LogRecord, NewRecord } from '../log/log.ts';
 import { MemoryLog } from '../log/memory-log.ts';
-import { journalChunkSchema, type DeadLetter, type JournalChunk, type JournalEntry } from '../records/generated.ts';
+import { journalChunkSchema, type JournalChunk, type JournalEntry } from '../records/generated.ts';
 import { cloudEventHeaders } from '../task/cloud-events.ts';
 import { TaskCore } from '../task/task-core.ts';
 import { avroType } from '../codec/avro-type.ts';
@@ -30,7 +30,6 @@ export interface ScenarioEvent {
 
 export interface ScenarioOptions {
   readonly app: App;
-  readonly deadLetters: Stream<DeadLetter>;
   readonly events: readonly ScenarioEvent[];
   readonly parameters?: Readonly<Record<string, Parameters>>;
   /** Distance of wall-clock ticks. Default 100. */
@@ -46,7 +45,7 @@ const journalType = avroType(journalChunkSchema.schema);
 
 /** Runs the events through the app. Throws if a handler has a bug. */
 export function runScenario(options: ScenarioOptions): Recording {
-  const { deadLetters, tickMs = 100, runOnMs = 0, commitEvery = () => 1 } = options;
+  const { tickMs = 100, runOnMs = 0, commitEvery = () => 1 } = options;
   const app = validApp(options.app);
   const log = new MemoryLog({ maxBytes: Infinity });
   const writers = new WriterSchemas();
@@ -55,14 +54,15 @@ export function runScenario(options: ScenarioOptions): Recording {
     log.subscribe(recorder, stream.topic);
   }
   const journals = new Map<string, JournalEntry[]>();
-  const runners = makeRunners(options, app, log, writers, deadLetters, journals);
+  const runners = makeRunners(options, app, log, writers, journals);
   const arrivals = arrivalsOf(options.events, app, writers);
   const startMs = arrivals[0]?.atMs ?? 0;
   const endMs = (arrivals[arrivals.length - 1]?.atMs ?? startMs) + runOnMs;
   let next = 0;
   let untilCommit = commitEvery();
   for (let nowMs = startMs; nowMs <= endMs + tickMs; nowMs += tickMs) {
-    for (; next < arrivals.length && arrivals[next]!.atMs <= nowMs; next += 1) log.append([arrivals[next]!.record]);
+    for (; next < arrivals.length && arrivals[next]!.atMs <= nowMs; next += 1)
+      log.append([arrivals[next]!.record]);
     for (const runner of runners) runner.tick(nowMs, nowMs);
     untilCommit -= 1;
     const commitNow = untilCommit <= 0;
@@ -77,17 +77,17 @@ function makeRunners(
   app: App,
   log: MemoryLog,
   writers: WriterSchemas,
-  deadLetters: Stream<DeadLetter>,
   journals: Map<string, JournalEntry[]>,
 ): TaskRunner[] {
   return app.processors.flatMap((processor) =>
     Array.from({ length: taskCount(processor) }, (_, partition) => {
       const parameters = options.parameters?.[processor.name] ?? {};
-      const core = new TaskCore({ processor, partition, writers, deadLetters, parameters, strict: true });
+      const core = new TaskCore({ processor, partition, writers, parameters, strict: true });
       const entries: JournalEntry[] = [];
       journals.set(`${processor.name}/${partition}`, entries);
       return new TaskRunner(core, app.name, log, (_core, commit) => {
-        if (commit.journal !== null) entries.push(...(journalType.fromBuffer(commit.journal) as JournalChunk).entries);
+        if (commit.journal !== null)
+          entries.push(...(journalType.fromBuffer(commit.journal) as JournalChunk).entries);
       });
     }),
   );
@@ -101,7 +101,8 @@ function arrivalsOf(
   const streams = new Map(app.streams.map((stream) => [stream.topic, stream]));
   const arrivals = events.map(({ topic, event, arrivesAtMs, id }, index) => {
     const stream = streams.get(topic);
-    if (stream === undefined) throw new TypeError(`event ${index} is for topic '${topic}', which the app does not declare`);
+    if (stream === undefined)
+      throw new TypeError(`event ${index} is for topic '${topic}', which the app does not declare`);
     const timestampMs = eventTimeMsOf(stream, event);
     return {
       atMs: arrivesAtMs ?? timestampMs,
@@ -119,7 +120,7 @@ function arrivalsOf(
 
 /** Lets tasks process until nothing is left; with `commit`, outputs reach other tasks in the same instant. */
 function settle(runners: readonly TaskRunner[], nowMs: number, commit: boolean): void {
-  for (let fed = 1; fed > 0; ) {
+  for (let fed = 1; fed > 0;) {
     fed = 0;
     for (const runner of runners) {
       fed += runner.pump(Infinity, nowMs);
@@ -136,17 +137,27 @@ function inMemory(
   journals: ReadonlyMap<string, readonly JournalEntry[]>,
   parameters: Readonly<Record<string, Parameters>>,
 ): Recording {
-  const records = (topic: string, partition: number): readonly LogRecord[] => log.read(topic, partition, 0, Infinity);
+  const records = (topic: string, partition: number): readonly LogRecord[] =>
+    log.read(topic, partition, 0, Infinity);
   return {
     name: 'scenario',
     manifest: {
       parameters,
-      topics: app.streams.flatMap((s) => Array.from({ length: s.partitions }, (_, partition) => ({ topic: s.topic, partition }))),
-      tasks: app.processors.flatMap((p) => Array.from({ length: taskCount(p) }, (_, partition) => ({ processor: p.name, partition }))),
+      topics: app.streams.flatMap((s) =>
+        Array.from({ length: s.partitions }, (_, partition) => ({ topic: s.topic, partition })),
+      ),
+      tasks: app.processors.flatMap((p) =>
+        Array.from({ length: taskCount(p) }, (_, partition) => ({ processor: p.name, partition })),
+      ),
     },
     writers,
     task: (processor, partition) =>
-      Promise.resolve({ processor, partition, state: [], journal: journals.get(`${processor}/${partition}`) ?? [] }),
+      Promise.resolve({
+        processor,
+        partition,
+        state: [],
+        journal: journals.get(`${processor}/${partition}`) ?? [],
+      }),
     records: (topic, partition) => Promise.resolve(records(topic, partition)),
   };
 }

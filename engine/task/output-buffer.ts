@@ -5,9 +5,9 @@
 import { eventCodec, type EventCodec } from '../codec/event-codec.ts';
 import type { WriterSchemas } from '../codec/writer-schemas.ts';
 import { EngineError } from '../engine-error.ts';
-import type { HeaderValue, LogRecord } from '../log/log.ts';
-import type { DeadLetter } from '../records/generated.ts';
-import type { Stream } from '../topology/stream.ts';
+import type { LogRecord } from '../log/log.ts';
+import { deadLetterRecord } from '../records/dead-letter.ts';
+import { deadLetters, type DeadLetter } from '../records/generated.ts';
 import { eventTimeMsOf, keyOf } from '../topology/stream.ts';
 import type { CallContext } from './call-context.ts';
 import { cloudEventHeaders } from './cloud-events.ts';
@@ -17,17 +17,15 @@ import type { OutputPlan, TaskPlan } from './task-plan.ts';
 export class OutputBuffer {
   readonly #plan: TaskPlan;
   readonly #source: string;
-  readonly #deadLetters: Stream<DeadLetter>;
   readonly #deadLetterCodec: EventCodec<DeadLetter>;
   #outputs: OutputRecord[] = [];
   #urgent = false;
   #cause = '';
   #sameCause = 0;
 
-  constructor(plan: TaskPlan, partition: number, deadLetters: Stream<DeadLetter>, writers: WriterSchemas) {
+  constructor(plan: TaskPlan, partition: number, writers: WriterSchemas) {
     this.#plan = plan;
     this.#source = `/weir/${plan.processor.name}/${partition}`;
-    this.#deadLetters = deadLetters;
     this.#deadLetterCodec = eventCodec(deadLetters, writers);
   }
 
@@ -79,31 +77,18 @@ export class OutputBuffer {
     if (output.urgent) this.#urgent = true;
   }
 
-  /** Adds a dead letter for the record at hand. */
+  /** Adds a dead letter for the record at hand. Its time is the journalled wall time, so that a replay gives the same. */
   deadLetter(record: LogRecord, code: string, reason: string, at: CallContext, wallMs: number): void {
-    const origin = `${at.topic}/${at.partition}/${record.offset}`;
-    const failedAtMs = Number.isFinite(wallMs) ? wallMs : record.timestampMs;
-    const letter: DeadLetter = {
-      origin,
+    const letter = deadLetterRecord(this.#deadLetterCodec, record, {
       reader: `processor ${this.#plan.processor.name}`,
       topic: at.topic,
       partition: at.partition,
-      offset: record.offset,
-      source_key: record.key,
-      value: record.value,
-      headers: headerBytes(record.headers),
       code,
       reason,
-      failed_at: failedAtMs,
-      record_timestamp: record.timestampMs,
-    };
-    this.#outputs.push({
-      topic: this.#deadLetters.topic,
-      key: Buffer.from(origin),
-      value: this.#deadLetterCodec.encode(letter),
-      timestampMs: failedAtMs,
-      headers: cloudEventHeaders(this.#nextId(at), this.#source, this.#deadLetters.name, failedAtMs),
+      failedAtMs: Number.isFinite(wallMs) ? wallMs : record.timestampMs,
+      source: this.#source,
     });
+    this.#outputs.push({ ...letter, key: letter.key ?? Buffer.alloc(0) });
   }
 
   #push(
@@ -131,19 +116,4 @@ export class OutputBuffer {
     this.#cause = cause;
     return `${cause}#${this.#sameCause}`;
   }
-}
-
-/** Headers as the dead-letter schema has them: one value of bytes for each name. Repeated values are kept under `<name>#<n>`. */
-export function headerBytes(headers: LogRecord['headers']): Record<string, Buffer> {
-  const out: Record<string, Buffer> = {};
-  for (const [name, value] of Object.entries(headers)) {
-    if (Array.isArray(value))
-      value.forEach((one: string | Buffer, i) => (out[i === 0 ? name : `${name}#${i}`] = bytesOf(one)));
-    else out[name] = bytesOf(value as Exclude<HeaderValue, readonly unknown[]>);
-  }
-  return out;
-}
-
-function bytesOf(value: string | Buffer): Buffer {
-  return typeof value === 'string' ? Buffer.from(value) : value;
 }

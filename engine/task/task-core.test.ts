@@ -89,7 +89,7 @@ const codec = eventCodec(readings, writers);
 const letterCodec = eventCodec(deadLetters, writers);
 
 function coreOf(of: Processor = summing, strict = true): TaskCore {
-  return new TaskCore({ processor: of, partition: 0, writers, deadLetters, strict });
+  return new TaskCore({ processor: of, partition: 0, writers, strict });
 }
 
 /** Feeds a core and keeps everything that came out. */

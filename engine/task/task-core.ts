@@ -13,10 +13,10 @@
  */
 import type { WriterSchemas } from '../codec/writer-schemas.ts';
 import { EngineError } from '../engine-error.ts';
-import { journalChunkSchema, type DeadLetter, type TaskMeta } from '../records/generated.ts';
+import { journalChunkSchema, type TaskMeta } from '../records/generated.ts';
 import { avroType } from '../codec/avro-type.ts';
 import type { ErasedResult, Parameters, Processor } from '../topology/processor.ts';
-import { eventTimeMsOf, keyOf, type Stream } from '../topology/stream.ts';
+import { eventTimeMsOf, keyOf } from '../topology/stream.ts';
 import { BroadcastTable } from './broadcast-table.ts';
 import { CallContext } from './call-context.ts';
 import { identityOf } from './cloud-events.ts';
@@ -52,7 +52,6 @@ export interface TaskCoreOptions {
   /** The task's number: the partition of every input that it reads. */
   readonly partition: number;
   readonly writers: WriterSchemas;
-  readonly deadLetters: Stream<DeadLetter>;
   /** Values that replace the processor's parameters. */
   readonly parameters?: Parameters;
   /** Freezes states and events, and checks every new state at once: for tests and replays. */
@@ -119,7 +118,7 @@ export class TaskCore {
     const views = Object.fromEntries(tables.map((table, i) => [table.name, this.#tables[i]!]));
     this.#at = new CallContext(options.processor.name, this.#plan.parameters, views);
     this.#at.partition = options.partition;
-    this.#output = new OutputBuffer(this.#plan, options.partition, options.deadLetters, options.writers);
+    this.#output = new OutputBuffer(this.#plan, options.partition, options.writers);
     this.#base = this.#meta();
   }
 
