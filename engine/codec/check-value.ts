@@ -41,7 +41,7 @@ function isDecimal({ precision, scale }: { precision: number; scale: number }, v
 const MAX_SHOWN = 60;
 
 /** A value in a few words for a message. */
-export function show(value: unknown): string {
+function show(value: unknown): string {
   if (value === undefined) return 'nothing';
   if (Buffer.isBuffer(value)) return `${value.length} bytes`;
   if (Array.isArray(value)) return `an array of ${value.length}`;

@@ -145,7 +145,7 @@ function columnType(type: RecordNode['fields'][number]['type']): string {
 }
 
 /** Released versions of every schema, oldest first, by full name. Throws a CodecError for files that are not what they should be. */
-export function loadReleases(root: string): ReadonlyMap<string, readonly Release[]> {
+function loadReleases(root: string): ReadonlyMap<string, readonly Release[]> {
   const folder = join(root, RELEASED_FOLDER);
   const names = existsSync(folder) ? readdirSync(folder).sort() : [];
   return new Map(names.map((name) => [name, releasesOf(root, name)]));

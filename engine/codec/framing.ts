@@ -11,7 +11,7 @@
  */
 import { DecodeError } from './codec-error.ts';
 
-export const CONFLUENT_HEADER_BYTES = 5;
+const CONFLUENT_HEADER_BYTES = 5;
 export const SINGLE_OBJECT_HEADER_BYTES = 10;
 
 /** How an event is framed, and by which schema it was written. The Avro body begins at `bodyOffset`. */

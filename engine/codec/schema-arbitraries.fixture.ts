@@ -91,7 +91,7 @@ function named(schema: AvroSchema, path: string): AvroSchema {
 }
 
 /** A record schema of nested records, arrays, maps, unions with null and all logical types. */
-export const recordSchema: fc.Arbitrary<AvroObject> = record(2).map(
+const recordSchema: fc.Arbitrary<AvroObject> = record(2).map(
   (schema) => named(schema, 'R') as AvroObject,
 );
 

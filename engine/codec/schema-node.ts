@@ -19,7 +19,7 @@ export type Logical =
   | { readonly name: 'decimal'; readonly precision: number; readonly scale: number }
   | { readonly name: 'unsupported'; readonly written: string };
 
-export interface PrimitiveNode {
+interface PrimitiveNode {
   readonly kind: PrimitiveKind;
   readonly logical: Logical | undefined;
 }
@@ -54,15 +54,15 @@ export interface RecordNode extends NamedNode {
   readonly kind: 'record';
   readonly fields: readonly FieldNode[];
 }
-export interface ArrayNode {
+interface ArrayNode {
   readonly kind: 'array';
   readonly items: SchemaNode;
 }
-export interface MapNode {
+interface MapNode {
   readonly kind: 'map';
   readonly values: SchemaNode;
 }
-export interface UnionNode {
+interface UnionNode {
   readonly kind: 'union';
   readonly branches: readonly SchemaNode[];
 }
