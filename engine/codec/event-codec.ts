@@ -170,7 +170,7 @@ function unreadable(
   return new DecodeError(
     'unreadable-schema',
     `written with ${writer.name} ${fingerprintHex(writer.fingerprint)}, which cannot be read as ${own.name}: ${listed.join('; ')}`,
-    { field: problems[0]?.field ?? '', cause },
+    { ...atField(problems[0]?.field), cause },
   );
 }
 
@@ -197,5 +197,9 @@ function failure(writer: WriterSchema, bytes: Buffer, offset: number, cause: unk
   }
   const { code, field, reason } = located;
   const place = field === '' ? writer.name : `${writer.name}, field '${field}'`;
-  return new DecodeError(code, `${place}: ${reason}`, field === '' ? { cause } : { field, cause });
+  return new DecodeError(code, `${place}: ${reason}`, { ...atField(field), cause });
+}
+
+function atField(field: string | undefined): { field?: string } {
+  return field === undefined || field === '' ? {} : { field };
 }

@@ -91,9 +91,7 @@ function named(schema: AvroSchema, path: string): AvroSchema {
 }
 
 /** A record schema of nested records, arrays, maps, unions with null and all logical types. */
-const recordSchema: fc.Arbitrary<AvroObject> = record(2).map(
-  (schema) => named(schema, 'R') as AvroObject,
-);
+const recordSchema: fc.Arbitrary<AvroObject> = record(2).map((schema) => named(schema, 'R') as AvroObject);
 
 /** Two record schemas of one name that share most of their fields. */
 export const schemaPair: fc.Arbitrary<readonly [AvroObject, AvroObject]> = fc
