@@ -7,7 +7,8 @@
  * Rows come in chunks and are taken column by column: the loop over one column keeps its builder and its property hot
  * (bench/encode prints rows/s). Only a chunk with a bad row is gone through row by row.
  */
-import type { HeaderValue, LogRecord } from '#engine/log/log.ts';
+import type { LogRecord } from '#engine/log/log.ts';
+import { headerText } from '#engine/task/cloud-events.ts';
 import type { FieldColumn, TableColumns } from '../columns.ts';
 import { SinkError } from '../error.ts';
 import { isNullable, typeName } from '../value-type.ts';
@@ -172,8 +173,8 @@ export class BlockEncoder {
     for (const { record, deleted } of rows) {
       this.#offset.append(record.offset);
       this.#timestamp.append(record.timestampMs);
-      this.#source.append(headerText(record.headers['ce_source']));
-      this.#id.append(headerText(record.headers['ce_id']));
+      this.#source.append(headerText(record.headers, 'ce_source') ?? '');
+      this.#id.append(headerText(record.headers, 'ce_id') ?? '');
       this.#deleted.append(deleted);
     }
   }
@@ -227,10 +228,4 @@ function readGroup(group: Group, records: readonly unknown[], sparse: boolean): 
     else if (value === undefined && sparse) parents.push(null);
     else throw new SinkError('value-invalid', `field ${name}: ${invalid(value, 'a record').message}`);
   }
-}
-
-function headerText(value: HeaderValue | undefined): string {
-  if (value === undefined) return '';
-  if (typeof value === 'string') return value;
-  return Buffer.isBuffer(value) ? value.toString() : headerText(value[0]);
 }

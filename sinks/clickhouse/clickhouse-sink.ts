@@ -1,0 +1,187 @@
+/**
+ * The sink: every partition of every topic into its table, at the same time, each at its own pace.
+ *
+ * I1  A partition that fails for good stops alone; the others go on. `failed` tells.
+ * I2  Memory: at most `maxBytes` for batches, plus a floor for each partition (byte-pool.ts).
+ */
+import type { ClickHouseClient } from '@clickhouse/client';
+import { eventCodec } from '#engine/codec/event-codec.ts';
+import type { WriterSchemas } from '#engine/codec/writer-schemas.ts';
+import type { LogWriter, PartitionSource } from '#engine/log/log.ts';
+import { BytePool } from './byte-pool.ts';
+import { ConcurrencyLimit } from './concurrency-limit.ts';
+import { EncoderPool } from './encoder-pool.ts';
+import { reasonOf, SinkError } from './error.ts';
+import type { PartitionLimits } from './partition-ports.ts';
+import { partitionPorts, type Shared, type TableCounters } from './partition-wiring.ts';
+import { PartitionSink } from './partition-sink.ts';
+import { DEFAULT_RETRY, type Retrying, type RetryConfig } from './retry.ts';
+import type { Table } from './tables.ts';
+
+export interface SinkLimits extends PartitionLimits {
+  /** Bytes of all batches together: columns being filled and blocks on their way. */
+  readonly maxBytesInFlight: number;
+  readonly maxConcurrentInserts: number;
+  readonly retry: RetryConfig;
+}
+
+export const DEFAULT_SINK_LIMITS: SinkLimits = {
+  maxRows: 50_000,
+  maxBytes: 8 * 1024 * 1024,
+  flushIntervalMs: 1_000,
+  schemaWaitMs: 10_000,
+  maxBytesInFlight: 64 * 1024 * 1024,
+  maxConcurrentInserts: 4,
+  retry: DEFAULT_RETRY,
+};
+
+/** A topic and the table it goes to, partition by partition. */
+export interface SinkInput {
+  readonly table: Table;
+  readonly sources: readonly PartitionSource[];
+}
+
+export interface SinkConfig {
+  readonly client: ClickHouseClient;
+  /** Tables must be prepared (prepare-tables.ts). */
+  readonly inputs: readonly SinkInput[];
+  readonly writers: WriterSchemas;
+  /** Where dead letters go. Must not wait for room that only this sink can make. */
+  readonly deadLetters: LogWriter;
+  readonly limits?: Partial<SinkLimits>;
+  /** Wall clock, for the time on dead letters. Default Date.now. */
+  readonly nowMs?: () => number;
+  readonly onRetry?: (retrying: Retrying) => void;
+}
+
+export interface TableStats extends Readonly<TableCounters> {
+  readonly table: string;
+  readonly topic: string;
+  /** Records in the topic that are not in the table yet. */
+  readonly lag: number;
+}
+
+export interface ClickHouseSink {
+  stats(): Promise<readonly TableStats[]>;
+  /** Inserts all that is in the topics now. Rejects with the error of the first partition that fails. */
+  drain(): Promise<void>;
+  /**
+   * Drains, but stops after `deadlineMs` wherever it is: what is then promised is inserted at the next start.
+   * Resolves to true when everything was in.
+   */
+  stop(deadlineMs: number): Promise<boolean>;
+  /** Resolves with the error of the first partition that fails for good. */
+  readonly failed: Promise<SinkError>;
+}
+
+interface Running {
+  readonly table: Table;
+  readonly source: PartitionSource;
+  readonly sink: PartitionSink;
+  readonly ended: Promise<void>;
+}
+
+/** Starts the sink. It runs until `stop`. */
+export function startClickHouseSink(config: SinkConfig): ClickHouseSink {
+  const limits = { ...DEFAULT_SINK_LIMITS, ...config.limits };
+  const shared: Shared = {
+    client: config.client,
+    deadLetters: config.deadLetters,
+    writers: config.writers,
+    encoders: new EncoderPool(limits.maxBytesInFlight / 4),
+    bytes: new BytePool(limits.maxBytesInFlight),
+    inserts: new ConcurrencyLimit(limits.maxConcurrentInserts),
+    retry: limits.retry,
+    nowMs: config.nowMs ?? Date.now,
+    onRetry: config.onRetry ?? ((): void => undefined),
+  };
+  return new RunningSink(config.inputs, shared, limits);
+}
+
+class RunningSink implements ClickHouseSink {
+  readonly failed: Promise<SinkError>;
+  readonly #running: Running[] = [];
+  readonly #counters = new Map<Table, TableCounters>();
+  readonly #stop = new AbortController();
+  #fail: (error: SinkError) => void = () => undefined;
+  #failure: SinkError | undefined;
+
+  constructor(inputs: readonly SinkInput[], shared: Shared, limits: SinkLimits) {
+    this.failed = new Promise((resolve) => {
+      this.#fail = resolve;
+    });
+    for (const { table, sources } of inputs) {
+      const counters: TableCounters = { rows: 0, bytes: 0, batches: 0, retries: 0, deadLetters: 0 };
+      this.#counters.set(table, counters);
+      const codec = eventCodec(table.stream, shared.writers);
+      for (const source of sources) {
+        const sink = new PartitionSink(partitionPorts(shared, table, source, codec, counters), limits);
+        this.#running.push({ table, source, sink, ended: this.#run(table, source, sink) });
+      }
+    }
+  }
+
+  async stats(): Promise<readonly TableStats[]> {
+    const lags = new Map<Table, number>();
+    for (const { table, source, sink } of this.#running) {
+      lags.set(table, (lags.get(table) ?? 0) + Math.max(0, (await source.endOffset()) - sink.position));
+    }
+    return [...this.#counters].map(([table, counters]) => ({
+      table: table.name,
+      topic: table.stream.topic,
+      ...counters,
+      lag: lags.get(table) ?? 0,
+    }));
+  }
+
+  async drain(): Promise<void> {
+    const drained = Promise.all(
+      this.#running.map(async ({ source, sink }) => {
+        await sink.flushTo(await source.endOffset());
+      }),
+    );
+    const failure = await Promise.race([drained.then(() => undefined), this.failed]);
+    if (failure !== undefined) throw failure;
+  }
+
+  async stop(deadlineMs: number): Promise<boolean> {
+    let timer: NodeJS.Timeout | undefined;
+    const deadline = new Promise<false>((resolve) => {
+      timer = setTimeout(() => {
+        resolve(false);
+      }, deadlineMs);
+    });
+    const drained = this.drain().then(
+      () => true,
+      (error: unknown) => {
+        // `failed` has told already; stopping goes on.
+        if (error !== this.#failure) throw error;
+        return false;
+      },
+    );
+    try {
+      return await Promise.race([drained, deadline]);
+    } finally {
+      clearTimeout(timer);
+      this.#stop.abort();
+      await Promise.all(this.#running.map(({ ended }) => ended));
+    }
+  }
+
+  async #run(table: Table, source: PartitionSource, sink: PartitionSink): Promise<void> {
+    try {
+      await sink.run(this.#stop.signal);
+    } catch (error) {
+      const failure =
+        error instanceof SinkError
+          ? error
+          : new SinkError(
+              'clickhouse-permanent',
+              `table ${table.name}, ${source.topic}/${source.partition}: ${reasonOf(error)}`,
+              { cause: error },
+            );
+      this.#failure ??= failure;
+      this.#fail(this.#failure);
+    }
+  }
+}

@@ -1,0 +1,53 @@
+/**
+ * What a failed request to ClickHouse means for the batch.
+ * Codes: ClickHouse src/Common/ErrorCodes.cpp; each was classed by trying it (docs/exactly-once-sink.md).
+ */
+import { ClickHouseError } from '@clickhouse/client';
+import { SinkError, reasonOf } from './error.ts';
+
+/**
+ * - `transient`: the same request may succeed later
+ * - `data`: some row of the block is refused; the others may go in
+ * - `partitions`: the block touches too many table partitions; a smaller one may go in
+ * - `permanent`: no block would go in
+ */
+export type InsertFailure = 'transient' | 'data' | 'partitions' | 'permanent';
+
+/** Overload, time-outs, memory, read-only replicas, lost sessions, shutting down. */
+const TRANSIENT = new Set([
+  3, 107, 159, 202, 203, 209, 210, 225, 236, 241, 242, 279, 285, 319, 394, 425, 439, 745, 999,
+]);
+
+/** Values that a constraint, a conversion or a materialized view's expression refuses. */
+const DATA = new Set([6, 27, 38, 41, 69, 72, 117, 128, 131, 153, 321, 349, 407, 469]);
+
+const TOO_MANY_PARTS = 252;
+
+/** Classes an error of the ClickHouse client, or of the log. */
+export function classify(error: unknown): InsertFailure {
+  if (error instanceof ClickHouseError) return ofCode(Number(error.code), error.message);
+  // Weir's own errors say it themselves.
+  if (error instanceof Error && 'retryable' in error)
+    return error.retryable === true ? 'transient' : 'permanent';
+  // What is no answer of ClickHouse is a connection refused, reset, timed out, or a proxy's answer; bugs are not retried.
+  return error instanceof TypeError || error instanceof RangeError ? 'permanent' : 'transient';
+}
+
+function ofCode(code: number, message: string): InsertFailure {
+  // One code, two meanings: merges lag behind (wait), or one block spans too many partitions (waiting never helps).
+  if (code === TOO_MANY_PARTS) return /too many partitions/i.test(message) ? 'partitions' : 'transient';
+  if (TRANSIENT.has(code)) return 'transient';
+  return DATA.has(code) ? 'data' : 'permanent';
+}
+
+/** An error of the client as a SinkError whose message names the place. */
+export function describeFailure(error: unknown, failure: InsertFailure, place: string): SinkError {
+  const code = error instanceof ClickHouseError ? ` (ClickHouse code ${error.code})` : '';
+  const sinkCode =
+    failure === 'permanent'
+      ? 'clickhouse-permanent'
+      : failure === 'transient'
+        ? 'clickhouse-transient'
+        : 'clickhouse-data';
+  return new SinkError(sinkCode, `${place}: ${reasonOf(error)}${code}`, { cause: error });
+}

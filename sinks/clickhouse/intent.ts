@@ -1,0 +1,74 @@
+/**
+ * The promise that the sink commits before it inserts: offset `from`, and this as metadata.
+ *
+ * I1  An intent says all that is needed to build the same batch again from the log: the end of its range, the encoder's
+ *     version, and the records that were left out. What was left out is written down, not derived again: a schema that
+ *     arrives later could make a record readable, and its row would then be lost under the old token.
+ * I2  An intent fits the 4,096 bytes that Kafka allows for an offset's metadata (offset.metadata.max.bytes).
+ * I3  The token follows from topic, partition and range alone.
+ */
+import { SinkError } from './error.ts';
+
+export interface Intent {
+  /** The range ends before this offset. */
+  readonly to: number;
+  readonly encoder: number;
+  /** Offsets in the range whose records are not in the batch (they go to the dead letters), rising. */
+  readonly excluded: readonly number[];
+}
+
+/** A batch takes no further records once it leaves out this many: keeps I2 with any spread of them. */
+export const MAX_EXCLUDED = 100;
+
+const MARK = 'weir-intent';
+
+/** The intent of a batch from `from` on, as offset metadata: `weir-intent encoder=1 to=120 excluded=3,7-9` (in base 36, from `from`). */
+export function formatIntent(from: number, intent: Intent): string {
+  const excluded = ranges(intent.excluded).map(([first, last]) =>
+    first === last ? short(first - from) : `${short(first - from)}-${short(last - from)}`,
+  );
+  return `${MARK} encoder=${intent.encoder} to=${intent.to} excluded=${excluded.join(',')}`;
+}
+
+/** The intent in an offset's metadata; undefined without one. Throws `intent-invalid` on what this version does not understand. */
+export function parseIntent(from: number, metadata: string, place: string): Intent | undefined {
+  if (metadata === '') return undefined;
+  const match = /^weir-intent encoder=(\d+) to=(\d+) excluded=([0-9a-z,-]*)$/.exec(metadata);
+  const to = Number(match?.[2]);
+  if (match === null || !(to > from)) {
+    throw new SinkError(
+      'intent-invalid',
+      `${place}: the committed offset ${from} carries metadata that is no intent of this sink: ${JSON.stringify(metadata)}. ` +
+        'Does another consumer use the same group? Give the sink a group of its own, or commit the offset without metadata',
+    );
+  }
+  return { to, encoder: Number(match[1]), excluded: expand(from, match[3] ?? '') };
+}
+
+/** The deduplication token of the batch [from, to). */
+export function tokenOf(topic: string, partition: number, from: number, to: number): string {
+  return `weir/${topic}/${partition}/${from}-${to}`;
+}
+
+function ranges(offsets: readonly number[]): [first: number, last: number][] {
+  const found: [number, number][] = [];
+  for (const offset of offsets) {
+    const last = found.at(-1);
+    if (last !== undefined && last[1] === offset - 1) last[1] = offset;
+    else found.push([offset, offset]);
+  }
+  return found;
+}
+
+function expand(from: number, text: string): number[] {
+  if (text === '') return [];
+  return text.split(',').flatMap((range) => {
+    const [first = '', last = first] = range.split('-');
+    const start = parseInt(first, 36);
+    return Array.from({ length: parseInt(last, 36) - start + 1 }, (_, i) => from + start + i);
+  });
+}
+
+function short(distance: number): string {
+  return distance.toString(36);
+}

@@ -1,0 +1,257 @@
+/**
+ * The ledger, explored: every crash point of one owner, combined with every crash point of the next, other batch sizes, and
+ * an insert of the dead owner that arrives while its successor is at work. The world is a model of the log's commits and of
+ * ClickHouse's deduplication by token; tests/integration/clickhouse-sink.test.ts does a part of it with the real engine.
+ */
+import { describe, expect, test } from 'vitest';
+import type { Committed, LogRecord, PartitionSource } from '#engine/log/log.ts';
+import type { Batch } from './batch.ts';
+import { columnsOf } from './columns.ts';
+import { SinkError } from './error.ts';
+import { streamWith } from './every-type.fixture.ts';
+import { tokenOf } from './intent.ts';
+import { BlockEncoder } from './native/block-encoder.ts';
+import type { PartitionPorts } from './partition-ports.ts';
+import { PartitionSink } from './partition-sink.ts';
+import type { Rejected } from './row-reader.ts';
+
+const stream = streamWith([]);
+const columns = columnsOf(stream);
+const idle: BlockEncoder[] = [];
+
+const RECORDS = 9;
+/** Offsets are not dense: 4 is a control record. */
+const OFFSETS = Array.from({ length: RECORDS + 1 }, (_, i) => i).filter((offset) => offset !== 4);
+/** Cannot be decoded. */
+const MALFORMED = 2;
+/** ClickHouse refuses any block with it. */
+const POISON = 6;
+
+class Crash extends Error {}
+
+/** What outlives a crash. */
+interface World {
+  committed: Committed;
+  readonly rows: number[];
+  readonly tokens: Set<string>;
+  readonly letters: number[];
+  /** An insert of a dead owner, still on its way. */
+  inFlight: (() => void) | undefined;
+  /** Operations since the start of the present owner. */
+  operations: number;
+  readonly poison: boolean;
+}
+
+/** When an owner dies: at its n-th operation, and whether that still takes effect. */
+interface Death {
+  readonly at: number;
+  readonly effect: 'none' | 'done' | 'in flight';
+}
+
+function newWorld(poison: boolean): World {
+  return {
+    committed: { offset: 0, metadata: '' },
+    rows: [],
+    tokens: new Set(),
+    letters: [],
+    inFlight: undefined,
+    operations: 0,
+    poison,
+  };
+}
+
+const log: readonly LogRecord[] = OFFSETS.map((offset) => ({
+  offset,
+  key: null,
+  value: Buffer.from(String(offset)),
+  timestampMs: 0,
+  headers: {},
+}));
+
+function sourceOf(world: World): PartitionSource {
+  return {
+    topic: 't',
+    partition: 0,
+    committed: () => Promise.resolve(world.committed),
+    commit: () => Promise.reject(new Error('by the ports')),
+    read: (offset, maxRecords) => log.filter((record) => record.offset >= offset).slice(0, maxRecords),
+    endOffset: () => RECORDS + 1,
+    waitForData: (_, signal) =>
+      new Promise((resolve) => {
+        signal.addEventListener('abort', () => {
+          resolve();
+        });
+      }),
+  };
+}
+
+/** ClickHouse's part: a known token is dropped; a refused block leaves nothing; else all rows go in. */
+function insertInto(world: World, token: string, offsets: readonly number[]): boolean {
+  if (world.tokens.has(token)) return true;
+  if (world.poison && offsets.includes(POISON)) return false;
+  world.tokens.add(token);
+  world.rows.push(...offsets);
+  return true;
+}
+
+function offsetsIn(batch: Batch): number[] {
+  const rejected = new Set(batch.rejected.map(({ record }) => record.offset));
+  return OFFSETS.filter((offset) => offset >= batch.from && offset < batch.to && !rejected.has(offset));
+}
+
+function portsOf(world: World, death: Death | undefined, arriveAt: number | undefined): PartitionPorts {
+  world.operations = 0;
+  // Commits carry their group's generation: one that comes late is refused. Only inserts have no such fence.
+  const act = <T>(effect: () => T, isFenced = true): Promise<T> => {
+    world.operations += 1;
+    if (world.operations === arriveAt) {
+      world.inFlight?.();
+      world.inFlight = undefined;
+    }
+    if (death === undefined || world.operations < death.at) return Promise.resolve(effect());
+    if (world.operations === death.at && death.effect !== 'none') {
+      if (death.effect === 'done') effect();
+      else if (!isFenced) world.inFlight = effect;
+    }
+    return Promise.reject(new Crash());
+  };
+  return {
+    source: sourceOf(world),
+    readRow: (record) =>
+      record.offset === MALFORMED
+        ? { record, code: 'malformed', reason: 'by design', mayResolve: false }
+        : { event: { id: 'x', at: 0 }, record, deleted: false },
+    insert: (batch) => {
+      const token = tokenOf('t', 0, batch.from, batch.to);
+      const offsets = offsetsIn(batch);
+      return act(
+        () =>
+          insertInto(world, token, offsets)
+            ? { kind: 'in' as const }
+            : { kind: 'refused' as const, error: new SinkError('clickhouse-data', 'poison') },
+        false,
+      );
+    },
+    present: (from, to) => act(() => world.rows.filter((offset) => offset >= from && offset < to).length),
+    commit: (offset, metadata) =>
+      act(() => {
+        world.committed = { offset, metadata };
+      }),
+    finish: (offset, rejected: readonly Rejected[]) =>
+      act(() => {
+        world.letters.push(...rejected.map(({ record }) => record.offset));
+        world.committed = { offset, metadata: '' };
+      }),
+    takeEncoder: () => idle.pop() ?? new BlockEncoder(columns),
+    returnEncoder: (encoder) => {
+      encoder.clear();
+      idle.push(encoder);
+    },
+    resize: () => true,
+  };
+}
+
+/** Runs one owner until it dies or has everything in. True when it has. */
+async function own(world: World, maxRows: number, death?: Death, arriveAt?: number): Promise<boolean> {
+  const limits = { maxRows, maxBytes: 1e9, flushIntervalMs: 1e9, schemaWaitMs: 0 };
+  const sink = new PartitionSink(portsOf(world, death, arriveAt), limits);
+  const stop = new AbortController();
+  const ended = sink.run(stop.signal).then(
+    () => true,
+    (error: unknown) => {
+      if (!(error instanceof Crash)) throw error;
+      return false;
+    },
+  );
+  const drained = sink.flushTo(RECORDS + 1).then(() => true);
+  const isDone = await Promise.race([drained, ended]);
+  stop.abort();
+  await ended;
+  return isDone;
+}
+
+function verify(world: World, what: string): void {
+  world.inFlight?.();
+  const refused = world.poison ? [MALFORMED, POISON] : [MALFORMED];
+  expect(
+    world.rows.toSorted((a, b) => a - b),
+    what,
+  ).toEqual(OFFSETS.filter((offset) => !refused.includes(offset)));
+  expect(
+    world.letters.toSorted((a, b) => a - b),
+    what,
+  ).toEqual(refused);
+  expect(world.committed, what).toEqual({ offset: RECORDS + 1, metadata: '' });
+}
+
+const EFFECTS: readonly Death['effect'][] = ['none', 'done', 'in flight'];
+
+/** Every way in which an owner can die, given that it takes `operations` when it lives. */
+function deaths(operations: number): readonly Death[] {
+  return Array.from({ length: operations }, (_, i) =>
+    EFFECTS.map((effect) => ({ at: i + 1, effect })),
+  ).flat();
+}
+
+async function operationsOf(poison: boolean, maxRows: number): Promise<number> {
+  const world = newWorld(poison);
+  await own(world, maxRows);
+  return world.operations;
+}
+
+describe.each([false, true])('with a row that ClickHouse refuses: %s', (poison) => {
+  test.each([1, 2, 3, 20])(
+    'an owner with batches of %i that lives has every record once',
+    async (maxRows) => {
+      const world = newWorld(poison);
+      expect(await own(world, maxRows)).toBe(true);
+      verify(world, 'alive');
+    },
+  );
+
+  test('one death anywhere, then an owner with other batches: every record once', async () => {
+    for (const [first, second] of [
+      [2, 3],
+      [3, 2],
+      [20, 1],
+      [1, 20],
+    ] as const) {
+      for (const death of deaths(await operationsOf(poison, first))) {
+        const world = newWorld(poison);
+        if (await own(world, first, death)) throw new Error('it should have died');
+        // What was in flight is lost here; below it arrives.
+        world.inFlight = undefined;
+        expect(await own(world, second)).toBe(true);
+        verify(world, JSON.stringify({ first, second, death }));
+      }
+    }
+  });
+
+  test('two deaths anywhere: every record once', async () => {
+    for (const death of deaths(await operationsOf(poison, 3))) {
+      for (const next of deaths(8)) {
+        const world = newWorld(poison);
+        await own(world, 3, death);
+        world.inFlight = undefined;
+        await own(world, 2, next);
+        world.inFlight = undefined;
+        expect(await own(world, 4)).toBe(true);
+        verify(world, JSON.stringify({ death, next }));
+      }
+    }
+  });
+
+  test('an insert of a dead owner that arrives at any moment of its successor is no duplicate', async () => {
+    const insertDeaths = deaths(await operationsOf(poison, 3)).filter(
+      (death) => death.effect === 'in flight',
+    );
+    for (const death of insertDeaths) {
+      for (let arriveAt = 1; arriveAt <= 12; arriveAt++) {
+        const world = newWorld(poison);
+        await own(world, 3, death);
+        expect(await own(world, 2, undefined, arriveAt)).toBe(true);
+        verify(world, JSON.stringify({ death, arriveAt }));
+      }
+    }
+  });
+});

@@ -1,0 +1,35 @@
+/** What a partition's sink works with: its limits, and what others do for it. */
+import type { PartitionSource } from '#engine/log/log.ts';
+import type { Batch, BatchLimits } from './batch.ts';
+import type { SinkError } from './error.ts';
+import type { BlockEncoder } from './native/block-encoder.ts';
+import type { ReadRow, Rejected } from './row-reader.ts';
+
+export interface PartitionLimits extends BatchLimits {
+  /** A batch is inserted at the latest so long after its first record was read. */
+  readonly flushIntervalMs: number;
+  /** So long the sink waits for the schema of a record before the record goes to the dead letters. */
+  readonly schemaWaitMs: number;
+}
+
+/** What became of an insert. `data`: refused, smaller blocks may go in. `one-row`: refused for its only row. */
+export type InsertOutcome =
+  | { readonly kind: 'in' }
+  | { readonly kind: 'too-large' }
+  | { readonly kind: 'refused'; readonly error: SinkError };
+
+/** What a partition's sink needs done by others. All wait out transient failures, and reject with `stopped` on abort. */
+export interface PartitionPorts {
+  readonly source: PartitionSource;
+  readonly readRow: ReadRow;
+  insert(batch: Batch, stop: AbortSignal): Promise<InsertOutcome>;
+  /** Rows of this partition in the table with offsets in [from, to). */
+  present(from: number, to: number, stop: AbortSignal): Promise<number>;
+  commit(offset: number, metadata: string, stop: AbortSignal): Promise<void>;
+  /** Writes dead letters of the rejected records and commits `offset`, best in one transaction. */
+  finish(offset: number, rejected: readonly Rejected[], stop: AbortSignal): Promise<void>;
+  takeEncoder(): BlockEncoder;
+  returnEncoder(encoder: BlockEncoder): void;
+  /** Accounts for the memory of a batch; false when there is no room for it to grow any further. */
+  resize(fromBytes: number, toBytes: number): boolean;
+}

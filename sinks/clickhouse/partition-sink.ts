@@ -1,0 +1,265 @@
+/**
+ * One partition's way into its table. Every record becomes one row or one dead letter, once.
+ *
+ * The order of things for a batch [from, to):
+ *   1. read, decode, encode; what cannot be a row is set aside;
+ *   2. commit offset `from` with the intent (to, encoder version, what is left out);
+ *   3. insert the block under the token of the range;
+ *   4. move on: the next intent's commit, or a plain one when idle or when there are dead letters to write with it.
+ *
+ * I1  Nothing is inserted that is not promised, and a promise is replaced only when what it promised is in the table, or
+ *     was refused by ClickHouse with none of it in the table.
+ * I2  After a crash between 2 and 4 the next owner builds the same batch from the promise and inserts it under the same
+ *     token: ClickHouse drops what it already has.
+ * I3  A transient failure repeats step 3 with the same bytes and token, as long as it takes.
+ * I4  A block refused for its data is halved until the row is found that is refused alone; that row is a dead letter. Each
+ *     half is an ordinary batch with an intent of its own, so a crash on the way changes nothing.
+ * I5  A batch holds at most one chunk more than the limits allow.
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { LogRecord } from '#engine/log/log.ts';
+import { Batch, type BatchLimits } from './batch.ts';
+import { SinkError } from './error.ts';
+import { formatIntent } from './intent.ts';
+import { ENCODER_VERSION } from './native/block-encoder.ts';
+import type { InsertOutcome, PartitionLimits, PartitionPorts } from './partition-ports.ts';
+import { describePromise, restorePromised, type Promised } from './promised-batch.ts';
+import { Waiter } from './waiter.ts';
+
+/** Records read, decoded and encoded in one go, before other work gets its turn: about a millisecond. */
+const CHUNK_RECORDS = 256;
+
+/** So many single rows refused one after another are no bad rows: the table or a view of it is wrong. */
+const MAX_REFUSED_IN_A_ROW = 100;
+
+/** How often a record whose schema is unknown is looked at again. */
+const SCHEMA_POLL_MS = 100;
+
+export class PartitionSink {
+  readonly #ports: PartitionPorts;
+  readonly #limits: PartitionLimits;
+  readonly #waiter: Waiter;
+  /** Offset of the next record that is in no finished batch. */
+  #position = 0;
+  /** Everything before this offset is committed without a promise. */
+  #settled = 0;
+  #maxRows: number;
+  #refusedInARow = 0;
+  #schemaUnknownSinceMs: number | undefined;
+  #flushTo = -1;
+  #flushes: { readonly offset: number; readonly resolve: () => void }[] = [];
+  #isRunning = false;
+
+  constructor(ports: PartitionPorts, limits: PartitionLimits) {
+    this.#ports = ports;
+    this.#limits = limits;
+    this.#maxRows = limits.maxRows;
+    this.#waiter = new Waiter(ports.source);
+  }
+
+  get position(): number {
+    return this.#position;
+  }
+
+  /**
+   * Inserts what is there up to `offset` without waiting for a batch to be full or due. Resolves when everything before it
+   * is in the table or the dead letters, and committed; never if the partition fails or is stopped before.
+   */
+  async flushTo(offset: number): Promise<void> {
+    if (this.#isRunning && this.#settled >= offset) return;
+    this.#flushTo = Math.max(this.#flushTo, offset);
+    this.#waiter.wake();
+    await new Promise<void>((resolve) => this.#flushes.push({ offset, resolve }));
+  }
+
+  /** Runs until `stop` aborts. Rejects with the SinkError that keeps this partition from going on. */
+  async run(stop: AbortSignal): Promise<void> {
+    const wake = (): void => {
+      this.#waiter.wake();
+    };
+    stop.addEventListener('abort', wake);
+    try {
+      await this.#recover(stop);
+      this.#isRunning = true;
+      this.#settledTo(this.#settled);
+      while (!stop.aborted) await this.#step(stop);
+    } catch (error) {
+      if (!(error instanceof SinkError && error.code === 'stopped')) throw error;
+    } finally {
+      stop.removeEventListener('abort', wake);
+    }
+  }
+
+  async #step(stop: AbortSignal): Promise<void> {
+    const first = await this.#ports.source.read(this.#position, 1);
+    // An idle partition holds no encoder: most are idle most of the time.
+    if (first.length === 0) {
+      await this.#idle(stop);
+      return;
+    }
+    const batch = this.#newBatch(this.#position);
+    try {
+      await this.#gather(batch, stop);
+      if (!batch.isEmpty && !stop.aborted) await this.#settle(batch, stop);
+    } finally {
+      this.#release(batch);
+    }
+  }
+
+  /** Fills a batch until it is full, due, or wanted. */
+  async #gather(batch: Batch, stop: AbortSignal): Promise<void> {
+    const limits = { maxRows: this.#maxRows, maxBytes: this.#limits.maxBytes };
+    while (!stop.aborted && !batch.isFull(limits)) {
+      const records = await this.#ports.source.read(batch.to, CHUNK_RECORDS);
+      if (records.length > 0) {
+        if (!(await this.#add(batch, records, limits))) return;
+      } else if (batch.isEmpty || this.#isDue(batch) || this.#flushTo > batch.from) return;
+      else await this.#waiter.waitForData(batch.to, batch.startedAtMs + this.#limits.flushIntervalMs);
+      if (!batch.isEmpty && this.#isDue(batch)) return;
+    }
+  }
+
+  /** Adds records; false when the batch should go as it is. */
+  async #add(batch: Batch, records: readonly LogRecord[], limits: BatchLimits): Promise<boolean> {
+    if (batch.isEmpty) batch.start(performance.now());
+    const giveUp = performance.now() - (this.#schemaUnknownSinceMs ?? Infinity) >= this.#limits.schemaWaitMs;
+    const { taken, unknownSchema } = batch.add(records, this.#ports.readRow, limits, giveUp);
+    if (taken > 0) this.#schemaUnknownSinceMs = undefined;
+    if (unknownSchema !== undefined) {
+      this.#schemaUnknownSinceMs ??= performance.now();
+      if (!batch.isEmpty) return false;
+      await this.#waiter.pause(SCHEMA_POLL_MS);
+      return true;
+    }
+    await nextTurn();
+    // The columns, and the block made of them.
+    const bytes = 2 * batch.encoder.byteLength;
+    if (!this.#ports.resize(batch.heldBytes, bytes)) return false;
+    batch.heldBytes = bytes;
+    return true;
+  }
+
+  /** Nothing to do: leave no promise behind, then wait for records. */
+  async #idle(stop: AbortSignal): Promise<void> {
+    if (this.#settled < this.#position) await this.#commitPlain(this.#position, stop);
+    await this.#waiter.waitForData(this.#position, Infinity);
+  }
+
+  #isDue(batch: Batch): boolean {
+    return performance.now() - batch.startedAtMs >= this.#limits.flushIntervalMs;
+  }
+
+  /** Steps 2 to 4. */
+  async #settle(batch: Batch, stop: AbortSignal): Promise<void> {
+    if (batch.rows > 0) {
+      const excluded = batch.rejected.map((rejected) => rejected.record.offset);
+      await this.#ports.commit(
+        batch.from,
+        formatIntent(batch.from, { to: batch.to, encoder: ENCODER_VERSION, excluded }),
+        stop,
+      );
+    }
+    await this.#keep(batch, stop);
+  }
+
+  /** Steps 3 and 4, for a batch that is promised. */
+  async #keep(batch: Batch, stop: AbortSignal): Promise<void> {
+    if (batch.rows > 0 && !(await this.#insert(batch, stop))) return;
+    this.#position = batch.to;
+    const { rejected } = batch;
+    if (rejected.length === 0) return;
+    await this.#ports.finish(batch.to, rejected, stop);
+    this.#settledTo(batch.to);
+  }
+
+  /** True when every row of the batch is in the table or rejected; false when smaller batches must be tried. */
+  async #insert(batch: Batch, stop: AbortSignal): Promise<boolean> {
+    const outcome = await this.#ports.insert(batch, stop);
+    const isIn = outcome.kind === 'in' || (await this.#isPresent(batch, outcome, stop));
+    if (isIn) {
+      this.#maxRows = Math.min(this.#limits.maxRows, this.#maxRows * 2);
+      this.#refusedInARow = 0;
+      return true;
+    }
+    if (batch.rows > 1) {
+      this.#maxRows = Math.floor(batch.rows / 2);
+      return false;
+    }
+    if (outcome.kind !== 'refused')
+      throw new SinkError(
+        'clickhouse-permanent',
+        `${describePromise(this.#promised(batch))}: one row does not fit an insert`,
+      );
+    this.#refusedInARow += 1;
+    if (this.#refusedInARow > MAX_REFUSED_IN_A_ROW) throw outcome.error;
+    batch.rejectOnlyRow('clickhouse-data', outcome.error.message);
+    return true;
+  }
+
+  /** A refused block may have gone in on an earlier try whose answer was lost; a part of it must not have. */
+  async #isPresent(batch: Batch, outcome: InsertOutcome, stop: AbortSignal): Promise<boolean> {
+    const present = await this.#ports.present(batch.from, batch.to, stop);
+    if (present === 0) return false;
+    if (present === batch.rows) return true;
+    const why = outcome.kind === 'refused' ? outcome.error.message : 'the block was refused';
+    throw new SinkError(
+      'clickhouse-data',
+      `${describePromise(this.#promised(batch))}: ${present} of ${batch.rows} rows are in the table although the insert failed: ${why}. ` +
+        'Mend what refused them (often a materialized view) and start again: the batch is then inserted under the same token',
+    );
+  }
+
+  /** Keeps the promise of the last owner, if it left one. */
+  async #recover(stop: AbortSignal): Promise<void> {
+    const { source } = this.#ports;
+    const committed = await source.committed();
+    this.#position = this.#settled = committed?.offset ?? 0;
+    const batch = this.#newBatch(this.#position);
+    try {
+      const promised = await restorePromised(
+        batch,
+        committed,
+        this.#ports,
+        (ms) => this.#waiter.pause(ms),
+        this.#limits.schemaWaitMs,
+        stop,
+      );
+      if (promised === undefined) return;
+      const isIn = batch.rows > 0 && (await this.#ports.present(batch.from, batch.to, stop)) === batch.rows;
+      if (isIn) batch.encoder.clear();
+      await this.#keep(batch, stop);
+      if (this.#settled < this.#position) await this.#commitPlain(this.#position, stop);
+    } finally {
+      this.#release(batch);
+    }
+  }
+
+  async #commitPlain(offset: number, stop: AbortSignal): Promise<void> {
+    await this.#ports.commit(offset, '', stop);
+    this.#settledTo(offset);
+  }
+
+  #settledTo(offset: number): void {
+    this.#settled = offset;
+    for (const flush of this.#flushes) if (flush.offset <= offset) flush.resolve();
+    this.#flushes = this.#flushes.filter((flush) => flush.offset > offset);
+  }
+
+  #promised(batch: Batch): Promised {
+    return {
+      topic: this.#ports.source.topic,
+      partition: this.#ports.source.partition,
+      from: batch.from,
+      to: batch.to,
+    };
+  }
+
+  #newBatch(from: number): Batch {
+    return new Batch(from, this.#ports.takeEncoder());
+  }
+
+  #release(batch: Batch): void {
+    this.#ports.resize(batch.heldBytes, 0);
+    this.#ports.returnEncoder(batch.encoder);
+  }
+}

@@ -1,0 +1,147 @@
+/** Connects one partition's sink with ClickHouse, the log and what all partitions share. */
+import type { ClickHouseClient } from '@clickhouse/client';
+import { eventCodec, type EventCodec } from '#engine/codec/event-codec.ts';
+import type { WriterSchemas } from '#engine/codec/writer-schemas.ts';
+import type { LogWriter, PartitionSource } from '#engine/log/log.ts';
+import { deadLetterRecord } from '#engine/records/dead-letter.ts';
+import { deadLetters } from '#engine/records/generated.ts';
+import { countPresent } from './audit.ts';
+import type { Batch } from './batch.ts';
+import type { BytePool } from './byte-pool.ts';
+import type { ConcurrencyLimit } from './concurrency-limit.ts';
+import type { EncoderPool } from './encoder-pool.ts';
+import { SinkError } from './error.ts';
+import { classify, describeFailure } from './insert-error.ts';
+import { tokenOf } from './intent.ts';
+import { insertNative } from './native-insert.ts';
+import type { InsertOutcome, PartitionPorts } from './partition-ports.ts';
+import { retryTransient, type RetryConfig, type Retrying } from './retry.ts';
+import { rowReader, type Rejected } from './row-reader.ts';
+import type { Table } from './tables.ts';
+
+/** Who says so on a dead letter. */
+const READER = 'sink clickhouse';
+
+export interface Shared {
+  readonly client: ClickHouseClient;
+  readonly deadLetters: LogWriter;
+  readonly writers: WriterSchemas;
+  readonly encoders: EncoderPool;
+  readonly bytes: BytePool;
+  readonly inserts: ConcurrencyLimit;
+  readonly retry: RetryConfig;
+  readonly nowMs: () => number;
+  readonly onRetry: (retrying: Retrying) => void;
+}
+
+export interface TableCounters {
+  rows: number;
+  /** Bytes of Native blocks. */
+  bytes: number;
+  batches: number;
+  retries: number;
+  deadLetters: number;
+}
+
+/** The ports of one partition. */
+export function partitionPorts(
+  shared: Shared,
+  table: Table,
+  source: PartitionSource,
+  codec: EventCodec<unknown>,
+  counters: TableCounters,
+): PartitionPorts {
+  const place = `table ${table.database}.${table.name}, ${source.topic}/${source.partition}`;
+  const patiently = <T>(work: () => Promise<T>, stop: AbortSignal): Promise<T> =>
+    retryTransient(work, place, stop, shared.retry, (retrying) => {
+      counters.retries += 1;
+      shared.onRetry(retrying);
+    });
+  return {
+    source,
+    readRow: rowReader(table, (bytes) => codec.decode(bytes)),
+    insert: (batch, stop) => insertBatch({ shared, table, source, counters, place, patiently }, batch, stop),
+    present: (from, to, stop) =>
+      patiently(
+        () =>
+          countPresent(
+            shared.client,
+            table,
+            { topic: source.topic, partition: source.partition, from, to },
+            stop,
+          ),
+        stop,
+      ),
+    commit: (offset, metadata, stop) => patiently(() => source.commit(offset, metadata), stop),
+    finish: finisher(shared, source, counters, patiently),
+    takeEncoder: () => shared.encoders.take(table),
+    returnEncoder: (encoder) => {
+      shared.encoders.giveBack(table, encoder);
+    },
+    resize: (fromBytes, toBytes) => shared.bytes.resize(fromBytes, toBytes),
+  };
+}
+
+type Patiently = <T>(work: () => Promise<T>, stop: AbortSignal) => Promise<T>;
+
+interface Inserting {
+  readonly shared: Shared;
+  readonly table: Table;
+  readonly source: PartitionSource;
+  readonly counters: TableCounters;
+  readonly place: string;
+  readonly patiently: Patiently;
+}
+
+async function insertBatch(to: Inserting, batch: Batch, stop: AbortSignal): Promise<InsertOutcome> {
+  const { shared, table, source, counters } = to;
+  const block = batch.encoder.encode(source.topic, source.partition);
+  const token = tokenOf(source.topic, source.partition, batch.from, batch.to);
+  try {
+    await to.patiently(
+      () => shared.inserts.run(() => insertNative(shared.client, { table, block, token }, stop)),
+      stop,
+    );
+  } catch (error) {
+    if (error instanceof SinkError) throw error;
+    const failure = classify(error);
+    if (failure === 'partitions') return { kind: 'too-large' };
+    const described = describeFailure(error, failure, to.place);
+    // A dead letter about a dead letter that is refused would be refused again, and so on.
+    if (failure !== 'data' || source.topic === deadLetters.topic) throw described;
+    return { kind: 'refused', error: described };
+  }
+  counters.rows += batch.rows;
+  counters.bytes += block.length;
+  counters.batches += 1;
+  return { kind: 'in' };
+}
+
+/**
+ * Writes the dead letters, then commits. A crash between the two writes them again, with the same `ce_source` and `ce_id`;
+ * a log with transactions does both in one.
+ */
+function finisher(
+  shared: Shared,
+  source: PartitionSource,
+  counters: TableCounters,
+  patiently: Patiently,
+): (offset: number, rejected: readonly Rejected[], stop: AbortSignal) => Promise<void> {
+  const codec = eventCodec(deadLetters, shared.writers);
+  const { topic, partition } = source;
+  return async (offset, rejected, stop) => {
+    const letters = rejected.map(({ record, code, reason }) =>
+      deadLetterRecord(codec, record, {
+        reader: READER,
+        topic,
+        partition,
+        code,
+        reason,
+        failedAtMs: shared.nowMs(),
+      }),
+    );
+    await patiently(() => shared.deadLetters.write(letters), stop);
+    counters.deadLetters += letters.length;
+    await patiently(() => source.commit(offset, ''), stop);
+  };
+}

@@ -1,0 +1,117 @@
+/**
+ * Tables made ready at the start: created, given the columns that their schema has gained, and checked.
+ *
+ * I1  A table that would lose rows, take wrong types or keep both copies of a retried insert is refused before anything is
+ *     inserted. So is a target of a materialized view that forgets tokens: it would double.
+ * I2  Only columns are added. Nothing is dropped or retyped here: rows of the past are not ours to change.
+ */
+import type { ClickHouseClient } from '@clickhouse/client';
+import { refuseForgetfulTables } from './deduplication-check.ts';
+import { SinkError } from './error.ts';
+import { classify, describeFailure } from './insert-error.ts';
+import { columnDdl, createTableSql, qualified, type Table } from './tables.ts';
+import { quoteName, typeName } from './value-type.ts';
+
+interface ExistingColumn {
+  readonly table: string;
+  readonly name: string;
+  readonly type: string;
+}
+
+/** Kinds of columns that an insert does not fill: whoever added them may keep them. */
+const COMPUTED = ['MATERIALIZED', 'ALIAS', 'EPHEMERAL'];
+
+/**
+ * Creates database and tables, adds columns, checks. Rejects with `table-mismatch` naming table and column,
+ * or `clickhouse-transient` / `clickhouse-permanent` as ClickHouse answers.
+ */
+export async function prepareTables(client: ClickHouseClient, tables: readonly Table[]): Promise<void> {
+  refuseSharedTables(tables);
+  for (const database of new Set(tables.map((table) => table.database))) {
+    await run(client, `CREATE DATABASE IF NOT EXISTS ${quoteName(database)}`, `database ${database}`);
+  }
+  for (const table of tables) await run(client, createTableSql(table), `table ${nameOf(table)}`);
+  for (const table of tables) {
+    const existing = await columnsIn(client, table);
+    for (const column of missingColumns(table, existing)) {
+      const sql = `ALTER TABLE ${qualified(table)} ADD COLUMN IF NOT EXISTS ${columnDdl(column)}`;
+      await run(client, sql, `table ${nameOf(table)}, column ${column.name}`);
+    }
+  }
+  await refuseForgetfulTables(client, tables);
+}
+
+/** The columns that the schema has and the table has not. Throws `table-mismatch` on any other difference. */
+function missingColumns(
+  table: Table,
+  existing: readonly ExistingColumn[],
+): (Table['columns']['fields'][number] | Table['columns']['audit'][number])[] {
+  const asked = [...table.columns.fields, ...table.columns.audit];
+  const types = new Map(existing.map((column) => [column.name, column.type]));
+  for (const { name } of existing) {
+    if (!asked.some((column) => column.name === name)) {
+      throw mismatch(
+        table,
+        name,
+        'is in the table, but not in the schema. Fields are never removed: restore it in the .avsc (with its default), or, ' +
+          `if its data may go, ALTER TABLE ${qualified(table)} DROP COLUMN ${quoteName(name)}`,
+      );
+    }
+  }
+  return asked.filter((column) => {
+    const type = types.get(column.name);
+    if (type === undefined) return true;
+    if (unquoted(type) === unquoted(typeName(column.type))) return false;
+    throw mismatch(
+      table,
+      column.name,
+      `is ${type} in the table, but ${typeName(column.type)} by the schema. Types are never changed in place: give the field a ` +
+        'new name, or give the stream a new table and copy the rows over',
+    );
+  });
+}
+
+function mismatch(table: Table, column: string, what: string): SinkError {
+  return new SinkError('table-mismatch', `table ${nameOf(table)}, column ${column}: ${what}`);
+}
+
+/** The engine quotes names of tuple elements only where it must. */
+function unquoted(type: string): string {
+  return type.replaceAll('`', '');
+}
+
+async function columnsIn(client: ClickHouseClient, table: Table): Promise<readonly ExistingColumn[]> {
+  const result = await client.query({
+    query: `SELECT table, name, type FROM system.columns
+WHERE database = {database:String} AND table = {table:String} AND default_kind NOT IN {computed:Array(String)} ORDER BY position`,
+    query_params: { database: table.database, table: table.name, computed: COMPUTED },
+    format: 'JSONEachRow',
+  });
+  return result.json<ExistingColumn>();
+}
+
+function refuseSharedTables(tables: readonly Table[]): void {
+  const topics = new Map<string, string>();
+  for (const table of tables) {
+    const other = topics.get(qualified(table));
+    if (other !== undefined) {
+      throw new SinkError(
+        'table-mismatch',
+        `topics ${other} and ${table.stream.topic} both name table ${nameOf(table)}; give each its own`,
+      );
+    }
+    topics.set(qualified(table), table.stream.topic);
+  }
+}
+
+function nameOf(table: Table): string {
+  return `${table.database}.${table.name}`;
+}
+
+async function run(client: ClickHouseClient, query: string, place: string): Promise<void> {
+  try {
+    await client.command({ query });
+  } catch (error) {
+    throw describeFailure(error, classify(error), place);
+  }
+}

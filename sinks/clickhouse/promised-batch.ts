@@ -1,0 +1,104 @@
+/** Building a promised batch again from the log, row for row as it was promised (see intent.ts). */
+import type { Committed, LogRecord } from '#engine/log/log.ts';
+import type { Batch } from './batch.ts';
+import { SinkError } from './error.ts';
+import { parseIntent, type Intent } from './intent.ts';
+import { ENCODER_VERSION } from './native/block-encoder.ts';
+import type { PartitionPorts } from './partition-ports.ts';
+
+const CHUNK_RECORDS = 256;
+const SCHEMA_POLL_MS = 100;
+
+/** A batch by its place. */
+export interface Promised {
+  readonly topic: string;
+  readonly partition: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+export function describePromise({ topic, partition, from, to }: Promised): string {
+  return `${topic}/${partition}, offsets ${from} to ${to - 1}`;
+}
+
+type RestorePorts = Pick<PartitionPorts, 'source' | 'readRow'>;
+
+/**
+ * Fills `batch` (empty, starting at the committed offset) with what was promised there; undefined where nothing was.
+ * Waits up to `schemaWaitMs` for schemas that are not known yet. Rejects with `intent-invalid` where the promise cannot be
+ * kept: made by another version, its records gone from the log, or no longer readable.
+ */
+export async function restorePromised(
+  batch: Batch,
+  committed: Committed | undefined,
+  ports: RestorePorts,
+  pause: (durationMs: number) => Promise<void>,
+  schemaWaitMs: number,
+  stop: AbortSignal,
+): Promise<Promised | undefined> {
+  if (committed === undefined) return undefined;
+  const { topic, partition } = ports.source;
+  const intent = parseIntent(batch.from, committed.metadata, `${topic}/${partition}`);
+  if (intent === undefined) return undefined;
+  const promised = { topic, partition, from: batch.from, to: intent.to };
+  refuseOtherEncoder(promised, intent);
+  const excluded = new Set(intent.excluded);
+  const giveUpAtMs = performance.now() + schemaWaitMs;
+  for (const record of await readRange(promised, ports)) {
+    while (mayResolveLater(record, excluded, ports, giveUpAtMs)) {
+      if (stop.aborted) throw new SinkError('stopped', `${describePromise(promised)}: stopped`);
+      await pause(SCHEMA_POLL_MS);
+    }
+    const failure = batch.restore(record, excluded.has(record.offset), ports.readRow);
+    if (failure !== undefined) {
+      throw cannotKeep(
+        promised,
+        `the record at offset ${record.offset} was promised as a row, but: ${failure.reason}`,
+      );
+    }
+  }
+  batch.endAt(intent.to);
+  return promised;
+}
+
+function refuseOtherEncoder(promised: Promised, intent: Intent): void {
+  if (intent.encoder === ENCODER_VERSION) return;
+  throw cannotKeep(
+    promised,
+    `it was made with encoder version ${intent.encoder}, and this build has version ${ENCODER_VERSION}; ` +
+      'start the build that made it once more and let it stop in order',
+  );
+}
+
+async function readRange(promised: Promised, { source }: RestorePorts): Promise<readonly LogRecord[]> {
+  const found: LogRecord[] = [];
+  let next = promised.from;
+  while (next < promised.to) {
+    const records = await source.read(next, CHUNK_RECORDS);
+    const last = records.at(-1);
+    if (last === undefined) break;
+    found.push(...records.filter((record) => record.offset < promised.to));
+    next = last.offset + 1;
+  }
+  const end = await source.endOffset();
+  if (end < promised.to) throw cannotKeep(promised, `the log ends at offset ${end}: it has lost records`);
+  return found;
+}
+
+function mayResolveLater(
+  record: LogRecord,
+  excluded: ReadonlySet<number>,
+  { readRow }: RestorePorts,
+  giveUpAtMs: number,
+): boolean {
+  if (excluded.has(record.offset) || performance.now() >= giveUpAtMs) return false;
+  const read = readRow(record);
+  return !('event' in read) && read.mayResolve;
+}
+
+function cannotKeep(promised: Promised, why: string): SinkError {
+  return new SinkError(
+    'intent-invalid',
+    `${describePromise(promised)}: the promised batch cannot be made again: ${why}`,
+  );
+}
