@@ -32,7 +32,7 @@ export interface MigrationModel {
   readonly repairMs: readonly [number, number];
   /** Migrations after which the source host goes on claiming the MAC address for a while, under its old epoch. */
   readonly doubleMacShare: number;
-  /** Migrations whose target leaves out RUNNING_P2P, which VFIO does not allow. */
+  /** Migrations whose source reports going back from STOP_COPY to PRE_COPY, which VFIO does not allow. */
   readonly illegalArcShare: number;
   /** Devices whose primary link flaps in bursts. */
   readonly flapperShare: number;

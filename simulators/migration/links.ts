@@ -2,11 +2,12 @@
 import { tellInterface, tellLink } from './emission.ts';
 import { randomFor } from './random.ts';
 import { changeDevice, schedule } from './world.ts';
-import type { Action, Draft, VirtualDevice } from './world.ts';
+import type { Action, Draft } from './world.ts';
 
 const DETACHED = { attached: false, linkUp: false };
 const NO_CARRIER = { attached: true, linkUp: false };
 const UP = { attached: true, linkUp: true };
+const CLAIM_EVERY_MS = 700;
 
 /** Takes the primary away, as the orchestrator does before a migration. */
 export function unplugPrimary(draft: Draft, deviceId: string): void {
@@ -78,11 +79,14 @@ export function flapsInBurst(draft: Pick<Draft, 'model'>, uniform: number): numb
   return Math.max(1, Math.round(from + uniform * (to - from)));
 }
 
-/** The host that a device has left claims it still has it, under the epoch of then; at last it lets go. */
+/**
+ * The host that a device has left tells what it still has of it, under the epoch of then: `left` more times that it is there,
+ * at last that it has let go.
+ */
 export function claim(draft: Draft, action: Extract<Action, { kind: 'claim' }>): void {
-  const device: VirtualDevice = draft.devices.get(action.deviceId)!;
+  const device = draft.devices.get(action.deviceId)!;
   const { host, epoch, left } = action;
   if (device.host === host) return;
-  tellLink(draft, device, { host, interface: 'primary', state: left > 0 ? UP : DETACHED, epoch });
-  if (left > 0) schedule(draft, 700, { ...action, left: left - 1 });
+  tellLink(draft, device, { host, interface: action.interface, state: left > 0 ? UP : DETACHED, epoch });
+  if (left > 0) schedule(draft, CLAIM_EVERY_MS, { ...action, left: left - 1 });
 }

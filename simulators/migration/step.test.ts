@@ -146,8 +146,9 @@ describe('what a migration looks like', () => {
     expect(illegalArcs({ seed, targetErrorShare: 0.2 })).toEqual([]);
   });
 
-  it('leaves out RUNNING_P2P where the model asks for an illegal arc', () => {
-    expect(new Set(illegalArcs({ illegalArcShare: 1 }))).toEqual(new Set(['stop -> running']));
+  it('goes back from STOP_COPY to PRE_COPY where the model asks for an illegal arc', () => {
+    const arcs = new Set(['stop_copy -> pre_copy', 'pre_copy -> stop']);
+    expect(new Set(illegalArcs({ illegalArcShare: 1 }))).toEqual(arcs);
   });
 
   it('has remaining data fall by bandwidth minus dirty rate', () => {

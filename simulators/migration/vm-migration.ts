@@ -7,7 +7,7 @@
  *
  * I1  A VM runs in one place: on the source until STOP, on the target from RUNNING on, and nowhere in between.
  */
-import { tellInterface, tellLink, tellPhase } from './emission.ts';
+import { tellInterface, tellPhase } from './emission.ts';
 import type { PhaseDetails } from './emission.ts';
 import { unplugPrimary } from './links.ts';
 import { planMigration } from './migration-plan.ts';
@@ -18,6 +18,11 @@ import type { Action, Draft, MigrationPart, OngoingMigration, VirtualMachine } f
 const REPORT_EVERY_MS = 500;
 /** From running on the target until the orchestrator plugs the primary in. */
 const REPLUG_MS = [300, 1500] as const;
+
+/** From running on the target until the source has taken down what it kept. */
+const SOURCE_CLEANUP_MS = 50;
+/** From running on the target until a source that kept the MAC address claims it. */
+const FALSE_CLAIM_AFTER_MS = 2500;
 
 /** Hosts by number. */
 export function hostName(index: number): string {
@@ -68,9 +73,11 @@ export function continueMigration(draft: Draft, action: Extract<Action, { kind: 
       then(draft, vmId, uid, (1000 * migration.remainingBytes) / migration.plan.bandwidth, 'stopped');
       return;
     case 'stopped':
+      // A driver gone wrong: VFIO knows no way back from STOP_COPY.
+      if (migration.plan.illegalArc) tellPhase(draft, vmId, migration, 'source', 'pre_copy');
       tellPhase(draft, vmId, migration, 'source', 'stop', { remainingBytes: 0 });
       tellPhase(draft, vmId, migration, 'target', 'stop');
-      then(draft, vmId, uid, 10, migration.plan.illegalArc ? 'running' : 'resumed');
+      then(draft, vmId, uid, 10, 'resumed');
       return;
     case 'resumed':
       tellPhase(draft, vmId, migration, 'target', 'running_p2p');
@@ -105,13 +112,12 @@ function progress(draft: Draft, vm: VirtualMachine, before: OngoingMigration): v
   if (plan.fate === 'target-error' && migration.reports === 3) {
     const failureReason = 'target: device state cannot be loaded (EIO)';
     tellPhase(draft, vm.vmId, migration, 'target', 'error', { failureReason });
-    stayOnSource(draft, vm, migration, failureReason);
+    stayOnSource(draft, vm, migration, { failureReason });
     return;
   }
   if (plan.fate === 'cancelled' && timedOut) {
-    const failureReason = `cancelled: pre-copy did not converge within ${draft.model.preCopyTimeoutMs} ms`;
-    tellPhase(draft, vm.vmId, migration, 'target', 'stop', { failureReason });
-    stayOnSource(draft, vm, migration, failureReason);
+    tellPhase(draft, vm.vmId, migration, 'target', 'stop');
+    stayOnSource(draft, vm, migration, {});
     return;
   }
   const short = remainingBytes <= (plan.bandwidth * draft.model.downtimeLimitMs) / 1000;
@@ -129,9 +135,9 @@ function stayOnSource(
   draft: Draft,
   vm: VirtualMachine,
   migration: OngoingMigration,
-  failureReason: string,
+  why: PhaseDetails,
 ): void {
-  tellPhase(draft, vm.vmId, migration, 'source', 'running', { failureReason });
+  tellPhase(draft, vm.vmId, migration, 'source', 'running', why);
   end(draft, vm, migration);
 }
 
@@ -140,13 +146,6 @@ function arrive(draft: Draft, vm: VirtualMachine, migration: OngoingMigration): 
   const { plan } = migration;
   for (const deviceId of vm.deviceIds) {
     const before = draft.devices.get(deviceId)!;
-    const detached = { attached: false, linkUp: false };
-    tellLink(draft, before, {
-      host: plan.sourceNode,
-      interface: 'standby',
-      state: detached,
-      epoch: before.pathEpoch,
-    });
     const device = changeDevice(draft, deviceId, {
       host: plan.targetNode,
       paused: false,
@@ -155,9 +154,10 @@ function arrive(draft: Draft, vm: VirtualMachine, migration: OngoingMigration): 
       pathEpoch: before.pathEpoch + 1,
     });
     tellInterface(draft, device, 'standby');
+    const left = { deviceId, host: plan.sourceNode, epoch: before.pathEpoch };
+    schedule(draft, SOURCE_CLEANUP_MS, { kind: 'claim', ...left, interface: 'standby', left: 0 });
     if (plan.doubleMac) {
-      const claimed = { deviceId, host: plan.sourceNode, epoch: before.pathEpoch };
-      schedule(draft, 2500, { kind: 'claim', ...claimed, left: 3 });
+      schedule(draft, FALSE_CLAIM_AFTER_MS, { kind: 'claim', ...left, interface: 'primary', left: 3 });
     }
   }
   tellPhase(draft, vm.vmId, migration, 'target', 'running');

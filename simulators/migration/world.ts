@@ -97,6 +97,7 @@ export type Action =
       readonly kind: 'claim';
       readonly deviceId: string;
       readonly host: string;
+      readonly interface: InterfaceName;
       readonly epoch: number;
       readonly left: number;
     }
