@@ -66,6 +66,6 @@ export function onAckTimeout(state: DeviceState, at: Context): Decided | undefin
 function giveUp(decision: Decision, pending: NonNullable<DeviceState['pending']>): void {
   settle(decision);
   const tries = `${pending.attempt} attempts, ${decision.at.parameters.ackTimeoutMs} ms each`;
-  const detail = `switch to ${pending.to} (epoch ${pending.path_epoch}, ${pending.command_id}) was not applied in ${tries}: given up`;
+  const detail = `switch to ${pending.to} (epoch ${pending.path_epoch}) was not applied in ${tries}: given up`;
   alert(decision, 'command_unacknowledged', 'critical', detail, { pathEpoch: pending.path_epoch });
 }
