@@ -179,6 +179,31 @@ describe('formats', () => {
   });
 });
 
+describe('Native for clients with a protocol revision (clickhouse-go, the official Grafana data source)', () => {
+  const wide = `SELECT number, toString(number) AS s, if(number % 3 = 0, NULL, s)::LowCardinality(Nullable(String)) AS lc,
+    [s, 'z']::Array(LowCardinality(String)) AS list, map('k', number) AS m, now64(3) AS t,
+    CAST(('a', 1), 'Tuple(x String, y UInt8)') AS tuple, []::Array(Array(Nullable(Int32))) AS nested FROM numbers(100000)`;
+  const columns = 8;
+  const infoBytes = 8;
+
+  test('carries block info and serialization kinds, whatever the types', async () => {
+    const plain = await it.post(`${wide} FORMAT Native SETTINGS max_threads = 1`);
+    const revised = await it.post(`${wide} FORMAT Native SETTINGS max_threads = 1`, {
+      client_protocol_version: '54460',
+    });
+    const added = revised.body.length - plain.body.length;
+    expect(added).toBeGreaterThan(0);
+    expect(added % (infoBytes + columns)).toBe(0);
+    expect(revised.body.subarray(0, infoBytes)).toEqual(Buffer.from([1, 0, 2, 255, 255, 255, 255, 0]));
+  });
+
+  test('a type that it cannot carry is an exception, not a cut connection', async () => {
+    const sql = `SELECT '{"a":1}'::JSON AS j FORMAT Native`;
+    expect(await it.post(sql, { client_protocol_version: '54460' })).toMatchObject({ code: 48, status: 501 });
+    expect((await it.post(sql)).status).toBe(200);
+  });
+});
+
 describe('limits', () => {
   test('a body over the limit is refused with 413, declared or chunked, and inserts nothing', async () => {
     await it.sql('TRUNCATE TABLE rows');

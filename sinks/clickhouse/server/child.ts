@@ -9,6 +9,7 @@
  * I3. It reports `ready` only when it can answer, and the reason when it cannot start.
  */
 import type { Server } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type DataDir, openDataDir } from './data-dir.ts';
 import { EmbeddedServerError } from './embedded-server-error.ts';
 import { Engine, EngineMissing, readRows } from './engine.ts';
@@ -116,13 +117,23 @@ async function start(
 
 /** Stop in order. Resolves when everything is closed and the lock given back. */
 async function stop({ server, engine, running, sessions, dataDir }: Started, graceMs: number): Promise<void> {
-  server.close();
+  const answered = new Promise<void>((resolve) => {
+    server.close(() => {
+      resolve();
+    });
+  });
+  const closingIdle = setInterval(() => {
+    server.closeIdleConnections();
+  }, 20);
   server.closeIdleConnections();
   if (!(await running.idle(graceMs))) {
     await running.killAll();
     // A statement that does not heed the kill: leave without closing; what it wrote is as after a crash, whole or not there.
     if (!(await running.idle(killGraceMs))) return;
   }
+  // What has been computed is still sent, if the client takes it.
+  await Promise.race([answered, sleep(graceMs)]);
+  clearInterval(closingIdle);
   server.closeAllConnections();
   sessions.close();
   engine.close();

@@ -73,7 +73,7 @@ export function exception(code: OwnExceptionCode, text: string, httpStatus?: num
 }
 
 const engineError = /Code: (\d+)\. DB::Exception: /;
-const noSpace = /No space left on device|errno: 28\b|ENOSPC/;
+const noSpace = /No space left on device|errno: 28\b|ENOSPC|EDQUOT|Code: 243\./;
 
 /**
  * Turn whatever the engine or the file system threw into a ServerException.
@@ -85,8 +85,8 @@ export function exceptionOf(error: unknown): ServerException {
   if (noSpace.test(text)) {
     return exception(
       243,
-      `Not enough space on the disk of the data directory: nothing of this request was lost or half done; ` +
-        `free some space and send it again (${text.slice(0, 500)})`,
+      `Not enough space on the disk of the data directory: nothing of this request was stored; ` +
+        `free some space and send it again. ${text.slice(0, 500)}`,
     );
   }
   const first = engineError.exec(text);

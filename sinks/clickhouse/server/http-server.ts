@@ -12,7 +12,7 @@ import type { Engine } from './engine.ts';
 import { exception, exceptionOf } from './exception.ts';
 import { refusalOf } from './origin-guard.ts';
 import { type QueryRequest, readQueryRequest } from './query-request.ts';
-import { runQuery } from './query.ts';
+import { type QueryContext, type QueryOutcome, runQuery } from './query.ts';
 import { RequestBody } from './request-body.ts';
 import { sendException, sendOutcome, sendText, type ServerFacts, setQueryHeaders } from './response.ts';
 import type { RunningQueries } from './running-queries.ts';
@@ -28,6 +28,10 @@ export interface ServerParts {
   readonly spoolPath: string;
 }
 
+interface Client extends Pick<QueryContext, 'onWrite' | 'isGone'> {
+  readonly message: IncomingMessage;
+}
+
 /** Like ClickHouse's keep_alive_timeout; longer than the idle time of its clients' pools. */
 const keepAliveTimeoutMs = 30_000;
 /** How long the rest of a refused body is taken in. */
@@ -39,8 +43,8 @@ async function serveQuery(
   message: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const { running, sessions, options, facts } = parts;
-  setQueryHeaders(response, facts, request.queryId);
+  const { running } = parts;
+  setQueryHeaders(response, parts.facts, request.queryId);
   running.begin(request.queryId);
   let mayStop = true;
   const onGone = (): void => {
@@ -49,32 +53,27 @@ async function serveQuery(
     running.kill(request.queryId).catch(reportLater);
   };
   response.once('close', onGone);
-  try {
-    const lease = sessions.lease(request.user, request.session);
-    try {
-      const body = new RequestBody(message, options.limits.maxBodyBytes);
-      const { maxQueryBytes } = options.limits;
-      const onWrite = (): void => {
-        mayStop = false;
-      };
-      const isGone = (): boolean => response.destroyed;
-      const outcome = await runQuery({
-        request,
-        body,
-        lease,
-        spoolPath: parts.spoolPath,
-        maxQueryBytes,
-        onWrite,
-        isGone,
-      });
-      mayStop = false;
-      await sendOutcome(response, outcome, facts, request.acceptEncoding);
-    } finally {
-      lease.release();
-    }
-  } finally {
+  const onWrite = (): void => {
+    mayStop = false;
+  };
+  const isGone = (): boolean => response.destroyed;
+  const outcome = await runLeased(parts, request, { message, onWrite, isGone }).finally(() => {
     response.off('close', onGone);
     running.end(request.queryId);
+  });
+  await sendOutcome(response, outcome, parts.facts, request);
+}
+
+/** Run the query on its connection and give that back before the answer is sent: the client's next request may need it. */
+async function runLeased(parts: ServerParts, request: QueryRequest, client: Client): Promise<QueryOutcome> {
+  const { sessions, options, spoolPath } = parts;
+  const { maxBodyBytes, maxQueryBytes } = options.limits;
+  const lease = sessions.lease(request.user, request.session);
+  try {
+    const body = new RequestBody(client.message, maxBodyBytes);
+    return await runQuery({ ...client, request, body, lease, spoolPath, maxQueryBytes });
+  } finally {
+    lease.release();
   }
 }
 
@@ -83,13 +82,12 @@ function reportLater(error: unknown): void {
 }
 
 /** Take in the rest of a body that is not wanted, so that the client gets to read the answer; but not for ever. */
-function drain(message: IncomingMessage): void {
+async function drain(message: IncomingMessage): Promise<void> {
   const timer = setTimeout(() => message.destroy(), longestDrainMs);
-  message.once('close', () => {
-    clearTimeout(timer);
-  });
   message.unpipe();
   message.resume();
+  await new Promise((resolve) => message.once('close', resolve));
+  clearTimeout(timer);
 }
 
 function fail(response: ServerResponse, message: IncomingMessage, error: unknown, version: string): void {
@@ -100,8 +98,8 @@ function fail(response: ServerResponse, message: IncomingMessage, error: unknown
   for (const name of ['Content-Length', 'Content-Encoding', 'X-ClickHouse-Format', 'X-ClickHouse-Summary']) {
     response.removeHeader(name);
   }
-  if (!message.complete) drain(message);
-  sendException(response, exceptionOf(error), version);
+  const isWhole = message.complete || message.destroyed;
+  sendException(response, exceptionOf(error), version, isWhole ? Promise.resolve() : drain(message));
 }
 
 async function route(parts: ServerParts, message: IncomingMessage, response: ServerResponse): Promise<void> {

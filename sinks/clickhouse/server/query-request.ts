@@ -35,6 +35,8 @@ export interface QueryRequest {
   /** Values of `{name:Type}` placeholders, escaped as in TabSeparated. */
   readonly parameters: Readonly<Record<string, string>>;
   readonly session: SessionRequest | undefined;
+  /** Protocol revision that the client wants Native output for; 0 for the plain format. */
+  readonly nativeRevision: number;
   /** Encodings that the answer may be compressed with, from Accept-Encoding; empty if it must not be. */
   readonly acceptEncoding: string;
 }
@@ -119,8 +121,12 @@ export function readQueryRequest(message: IncomingMessage, url: URLSearchParams,
   const queryId = url.get('query_id') ?? '';
   if (queryId.length > 1000) throw exception(36, 'The query_id is longer than 1000 characters.');
   const compress = url.get('enable_http_compression');
+  const revision = Number(url.get('client_protocol_version') ?? '0');
+  if (!Number.isSafeInteger(revision) || revision < 0)
+    throw exception(36, 'client_protocol_version must be a number.');
   return {
     user,
+    nativeRevision: revision,
     method: isGet ? 'GET' : 'POST',
     readonlyLevel: levelOf(user, isGet, url.get('readonly')),
     queryId: queryId === '' ? randomUUID() : queryId,

@@ -4,14 +4,15 @@
  * I1. An answer is complete or it is an error: nothing is sent before the statement has ended. Should reading the
  *     answer's file fail after all, the connection is cut, which no client takes for a complete answer.
  */
-import { open } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
-import { Readable, type Transform } from 'node:stream';
+import { pipeline as pipe, Readable, type Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { constants, createBrotliCompress, createDeflate, createGzip } from 'node:zlib';
 import type { ServerException } from './exception.ts';
+import { nativeRevision as toNativeRevision } from './native-revision.ts';
 import type { QueryOutcome } from './query.ts';
-import { rm } from 'node:fs/promises';
+import type { QueryRequest } from './query-request.ts';
 
 /** What the engine says about itself once. */
 export interface ServerFacts {
@@ -62,18 +63,46 @@ export function setQueryHeaders(response: ServerResponse, facts: ServerFacts, qu
   if (/^[\x20-\x7e]*$/.test(queryId)) response.setHeader('X-ClickHouse-Query-Id', queryId);
 }
 
-async function answerBytes(
-  outcome: QueryOutcome,
-): Promise<{ readonly stream: Readable; readonly length: number }> {
-  if (outcome.path === undefined) {
-    return {
-      stream: Readable.from([Buffer.from(outcome.result.bytes)]),
-      length: outcome.result.bytes.length,
-    };
+/** Written after an answer to see whether there was room for all of it. */
+const probe = Buffer.alloc(64 * 1024);
+
+/**
+ * The answer of a query, its file removed already.
+ * The engine says nothing when its file meets a full disk (measured with chdb 3.4.0: the answer is just shorter).
+ * Such a disk has no room for a few bytes more either, and that is what tells.
+ */
+async function answerBytes({
+  path,
+  result,
+}: QueryOutcome): Promise<{ readonly stream: Readable; readonly length: number }> {
+  if (path === undefined)
+    return { stream: Readable.from([Buffer.from(result.bytes)]), length: result.bytes.length };
+  const file = await open(path, 'r+');
+  await rm(path);
+  try {
+    const { size } = await file.stat();
+    await file.write(probe, 0, probe.length, size);
+    if (size > 0) return { stream: file.createReadStream({ start: 0, end: size - 1 }), length: size };
+    await file.close();
+    return { stream: Readable.from([]), length: 0 };
+  } catch (error) {
+    await file.close();
+    throw error;
   }
-  const file = await open(outcome.path, 'r');
-  await rm(outcome.path);
-  return { stream: file.createReadStream(), length: (await file.stat()).size };
+}
+
+/** The stream for another revision. Waits for its beginning: a type that cannot be converted is an answer, not a cut. */
+async function converted(stream: Readable, revision: number): Promise<Readable> {
+  const converter = toNativeRevision(revision);
+  // An error ends the converter as well, and reaches the one who reads from it.
+  pipe(stream, converter, () => undefined);
+  const chunks: AsyncIterator<Buffer, undefined> = converter[Symbol.asyncIterator]();
+  const first = await chunks.next();
+  return Readable.from(
+    (async function* (): AsyncGenerator<Buffer> {
+      for (let chunk = first; chunk.done !== true; chunk = await chunks.next()) yield chunk.value;
+    })(),
+  );
 }
 
 /** Send what a query gave. Resolves when it is sent; rejects when the client has gone. */
@@ -81,15 +110,17 @@ export async function sendOutcome(
   response: ServerResponse,
   outcome: QueryOutcome,
   facts: ServerFacts,
-  acceptEncoding: string,
+  { acceptEncoding, nativeRevision }: Pick<QueryRequest, 'acceptEncoding' | 'nativeRevision'>,
 ): Promise<void> {
-  const { stream, length } = await answerBytes(outcome);
+  const { stream: plain, length } = await answerBytes(outcome);
+  const isConverted = outcome.format === 'Native' && nativeRevision > 0 && length > 0;
+  const stream = isConverted ? await converted(plain, nativeRevision) : plain;
   const encoding = length === 0 ? undefined : chooseEncoding(acceptEncoding);
   response.setHeader('Content-Type', facts.contentTypes.get(outcome.format) ?? 'text/plain; charset=UTF-8');
   response.setHeader('X-ClickHouse-Format', outcome.format);
   response.setHeader('X-ClickHouse-Summary', summaryOf(outcome));
   if (encoding === undefined) {
-    response.setHeader('Content-Length', length);
+    if (!isConverted) response.setHeader('Content-Length', length);
     await pipeline(stream, response);
     return;
   }
@@ -99,13 +130,21 @@ export async function sendOutcome(
   await pipeline(stream, create(), response);
 }
 
-/** Send an exception. */
-export function sendException(response: ServerResponse, exception: ServerException, version: string): void {
+/** Send an exception at once; the response ends, and with it perhaps the connection, when `bodyRead` resolves. */
+export function sendException(
+  response: ServerResponse,
+  exception: ServerException,
+  version: string,
+  bodyRead: Promise<void>,
+): void {
   const suffix = version === '' ? '' : ` (version ${version})`;
+  const text = `${exception.message}${suffix}\n`;
   response.statusCode = exception.httpStatus;
   response.setHeader('Content-Type', 'text/plain; charset=UTF-8');
   response.setHeader('X-ClickHouse-Exception-Code', exception.code);
-  response.end(`${exception.message}${suffix}\n`);
+  response.setHeader('Content-Length', Buffer.byteLength(text));
+  response.write(text);
+  void bodyRead.then(() => response.end());
 }
 
 /** Send a short text. */
