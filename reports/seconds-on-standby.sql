@@ -10,14 +10,15 @@
 -- column: longest_seconds: longest stay on standby, seconds
 -- column: path: path at the end
 WITH
-    (
+    -- A scalar subquery is nullable, and sums over nullable values of no rows are null.
+    assumeNotNull((
         SELECT max(last) FROM
         (
             SELECT max(observed_at) AS last FROM migration_link_states
             UNION ALL
             SELECT max(at) AS last FROM migration_transitions
         )
-    ) AS last_event
+    )) AS last_event
 SELECT
     argMax(vm_id, began) AS vm_id,
     device_id,
