@@ -17,6 +17,26 @@ export interface CommandEntry {
 
 export const commandList: readonly CommandEntry[] = [
   {
+    name: 'demo',
+    summary: "run with this host's telemetry and a simulated estate; reports at the end",
+    load: async () => (await import('./commands/demo.ts')).registerDemo,
+  },
+  {
+    name: 'produce',
+    summary: 'write events from lines of JSON',
+    load: async () => (await import('./commands/produce.ts')).registerProduce,
+  },
+  {
+    name: 'record',
+    summary: 'run as demo does and record it',
+    load: async () => (await import('./commands/demo.ts')).registerRecord,
+  },
+  {
+    name: 'replay',
+    summary: 'replay a recording, exactly or with other parameters',
+    load: async () => (await import('./commands/replay.ts')).registerReplay,
+  },
+  {
     name: 'topology',
     summary: 'show the processors and the topics between them',
     load: async () => (await import('./commands/topology.ts')).registerTopology,

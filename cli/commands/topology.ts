@@ -2,10 +2,9 @@
 import { Option, type Command } from 'commander';
 import type { App } from '#engine/topology/app.ts';
 import type { Processor } from '#engine/topology/processor.ts';
-import { CliError } from '../cli-error.ts';
 import { examples } from '../help.ts';
 import type { CliIo } from '../io.ts';
-import { nearest } from '../nearest.ts';
+import { unknownName } from '../unknown-name.ts';
 
 interface TopologyOptions {
   readonly format: 'table' | 'mermaid' | 'json';
@@ -18,10 +17,7 @@ function selected(app: App, name: string | undefined): App {
   const processors: Processor[] = app.processors.filter((processor) => processor.name === name);
   if (processors.length > 0) return { ...app, processors };
   const names = app.processors.map((processor) => processor.name);
-  const guess = nearest(name, names);
-  throw new CliError('usage', `there is no processor '${name}'`, {
-    remedies: [guess === undefined ? `one of ${names.join(', ')}` : `--processor ${guess}`],
-  });
+  throw unknownName('processor', name, names);
 }
 
 async function showTopology({ format, processor }: TopologyOptions, io: CliIo): Promise<void> {

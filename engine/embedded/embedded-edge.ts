@@ -81,10 +81,11 @@ export class EmbeddedEdge implements Publisher, Subscriber {
   ): Promise<void> {
     const codec = this.#codecOf(stream);
     let offset = this.#log.committed(group, stream.topic, partition)?.offset ?? 0;
-    while (!signal.aborted) {
+    const stopped = (): boolean => signal.aborted || this.#log.isClosed;
+    while (!stopped()) {
       await this.#log.waitForData(stream.topic, partition, offset, signal);
       for (const record of this.#log.read(stream.topic, partition, offset, 100)) {
-        if (signal.aborted) return;
+        if (stopped()) return;
         offset = record.offset + 1;
         let event: T | undefined;
         try {
@@ -95,14 +96,13 @@ export class EmbeddedEdge implements Publisher, Subscriber {
         if (event !== undefined) await onEvent(event);
         this.#log.commit(group, stream.topic, partition, offset);
       }
-      if (this.#log.isClosed) return;
     }
   }
 
   #codecOf<T>(stream: Stream<T>): EventCodec<T> {
     let codec = this.#codecs.get(stream);
     if (codec === undefined) {
-      codec = eventCodec(stream, this.#writers) as EventCodec<unknown>;
+      codec = eventCodec(stream, this.#writers);
       this.#codecs.set(stream, codec);
     }
     return codec as EventCodec<T>;

@@ -3,7 +3,7 @@
  *
  * I1  Outputs are appended, and input positions moved, only in `commit`, in one synchronous go: readers see all or none.
  * I2  What was fed since the last commit is dropped if the core stops on a bug; its inputs are then read by nobody, so the
- *     group gives up its place and the log can go on.
+ *     group gives up its place and the log can go on. Nothing is fetched, fed or committed after that.
  */
 import type { LogRecord } from '../log/log.ts';
 import type { MemoryLog } from '../log/memory-log.ts';
@@ -25,6 +25,8 @@ export class TaskRunner {
   readonly #fetchFrom: number[];
   readonly #input: { kind: 'record'; input: number; partition: number; record: LogRecord };
   #pending: OutputRecord[] = [];
+  /** Whether an input was taken since the last commit. */
+  #uncommitted = false;
   #lastCommitMs = 0;
   #error: unknown;
 
@@ -55,7 +57,7 @@ export class TaskRunner {
     if (this.#error !== undefined) return 0;
     let fed = 0;
     try {
-      for (; fed < maxRecords; fed += 1) {
+      for (; fed < maxRecords && this.#error === undefined; fed += 1) {
         this.#fetch();
         const index = nextSource(this.#buffers);
         if (index < 0) break;
@@ -69,28 +71,35 @@ export class TaskRunner {
 
   tick(wallMs: number, nowMs: number): void {
     if (this.#error !== undefined) return;
-    this.#fetch();
     try {
+      this.#fetch();
+      this.#uncommitted = true;
       const effects = this.core.step({
         kind: 'tick',
         wallMs,
         caughtUp: (source) => this.#buffers[source]!.isEmpty,
       });
-      this.#pending.push(...effects.outputs);
+      for (const output of effects.outputs) this.#pending.push(output);
       if (effects.urgent) this.commit(nowMs);
     } catch (error) {
       this.#fail(error);
     }
   }
 
+  /** When the next commit is due, on the clock of `nowMs`; Infinity while there is nothing to commit. */
+  commitDueMs(intervalMs: number): number {
+    return this.#uncommitted ? this.#lastCommitMs + intervalMs : Infinity;
+  }
+
   /** Commits if the interval has passed since the last commit. */
   commitIfDue(nowMs: number, intervalMs: number): void {
-    if (nowMs - this.#lastCommitMs >= intervalMs) this.commit(nowMs);
+    if (nowMs >= this.commitDueMs(intervalMs)) this.commit(nowMs);
   }
 
   commit(nowMs: number): void {
     if (this.#error !== undefined) return;
     this.#lastCommitMs = nowMs;
+    this.#uncommitted = false;
     try {
       const commit = this.core.prepare();
       if (commit === null) return;
@@ -113,6 +122,7 @@ export class TaskRunner {
     this.#input.input = source.input;
     this.#input.partition = source.partition;
     this.#input.record = this.#buffers[index]!.take();
+    this.#uncommitted = true;
     const effects = this.core.step(this.#input satisfies RecordInput);
     if (effects.outputs.length === 0) return;
     for (const output of effects.outputs) this.#pending.push(output);
@@ -135,6 +145,7 @@ export class TaskRunner {
   #fail(error: unknown): void {
     this.#error = error;
     this.#pending = [];
+    this.#uncommitted = false;
     this.core.sources.forEach((source, i) => {
       this.#log.abandon(this.#groups[i]!, source.topic, source.partition);
     });

@@ -52,8 +52,10 @@ export function intervalJoin<L, R>({
   const leftLeaves = (entry: Buffered<L>): number => entry.at_ms + Math.max(afterMs, 0) + 1;
   const rightLeaves = (entry: Buffered<R>): number => entry.at_ms + Math.max(beforeMs, 0) + 1;
   const timerFor = ({ left, right }: JoinBuffers<L, R>): number | undefined => {
-    const next = Math.min(...left.map(leftLeaves), ...right.map(rightLeaves));
-    return next === Infinity ? undefined : next;
+    // Both lists are in the order of time, so their first events leave first.
+    const [l, r] = [left[0], right[0]];
+    if (l === undefined) return r === undefined ? undefined : rightLeaves(r);
+    return r === undefined ? leftLeaves(l) : Math.min(leftLeaves(l), rightLeaves(r));
   };
   const meets = (leftAt: number, rightAt: number): boolean =>
     rightAt >= leftAt - beforeMs && rightAt <= leftAt + afterMs;

@@ -2,7 +2,8 @@
  * Session windows: events of a key closer than `gapMs` to each other belong to one session; an event between two
  * sessions merges them. State and timer belong to the processor, as with `windows`.
  *
- * I1  Sessions kept are disjoint, more than `gapMs` apart, and in the order of their starts.
+ * I1  Sessions kept are at least `gapMs` apart, and in the order of their starts. Which events they join does not depend
+ *     on the order of arrival.
  * I2  A session is given by `fire` once, when the watermark reaches its last event + `gapMs`.
  */
 
@@ -40,10 +41,10 @@ export function sessions<A, E>(options: SessionOptions<A, E>): Sessions<A, E> {
   const { gapMs, zero, add, merge } = options;
   if (!(gapMs > 0)) throw new RangeError(`session gap ${gapMs} ms: it must be positive`);
   const timerFor = (list: readonly Session<A>[]): number | undefined =>
-    list.length === 0 ? undefined : Math.min(...list.map((session) => session.end_ms + gapMs));
+    list[0] === undefined ? undefined : list[0].end_ms + gapMs;
   return {
     add(list, eventTimeMs, event) {
-      const near = list.filter((s) => eventTimeMs >= s.start_ms - gapMs && eventTimeMs < s.end_ms + gapMs);
+      const near = list.filter((s) => eventTimeMs > s.start_ms - gapMs && eventTimeMs < s.end_ms + gapMs);
       const start = Math.min(eventTimeMs, ...near.map((s) => s.start_ms));
       const end = Math.max(eventTimeMs, ...near.map((s) => s.end_ms));
       const value = add(near.length === 0 ? zero : near.map((s) => s.value).reduce(merge), event);

@@ -5,8 +5,8 @@
  * I2  A record is kept until every group that reads its topic has committed past it, and no longer. A topic that no group
  *     reads keeps nothing.
  * I3  `write` (agents, clients) waits while the log holds more than `maxBytes`; `append` (a task's commit) never waits,
- *     for the task that waited could be the reader whose records fill the log. Drivers stop feeding tasks instead while
- *     `isOverfull`: since producers stop at `maxBytes`, what lies above it are outputs that only sinks have to read.
+ *     for the task that waited could be the reader whose records fill the log. Drivers hold tasks back instead while
+ *     `isOverfull`: since producers stop at `maxBytes`, what lies above it are mostly outputs of tasks.
  */
 import { EngineError } from '../engine-error.ts';
 import type { Committed, LogRecord, LogWriter, NewRecord, PartitionSource } from './log.ts';
@@ -15,8 +15,12 @@ import { partitionOf } from './murmur2.ts';
 interface Partition {
   /** Offset of records[head]. */
   firstOffset: number;
+  /** Where groups begin to read: after what an earlier run left for one group only. */
+  liveFrom: number;
   head: number;
   records: LogRecord[];
+  /** Groups that have not abandoned it. Without any nothing is held. */
+  readers: number;
   waiters: Set<() => void>;
 }
 
@@ -25,6 +29,9 @@ interface Topic {
   readonly groups: Map<string, Committed[]>;
   next: number;
 }
+
+/** The position of a group that gave up its place in a partition. */
+const abandoned = Infinity;
 
 /** Bytes that a record takes besides key and value: objects and headers, measured at about this. */
 const recordOverheadBytes = 400;
@@ -58,8 +65,10 @@ export class MemoryLog implements LogWriter {
     }
     const made = Array.from({ length: partitions }, (_, i) => ({
       firstOffset: firstOffsets[i] ?? 0,
+      liveFrom: firstOffsets[i] ?? 0,
       head: 0,
       records: [],
+      readers: 0,
       waiters: new Set<() => void>(),
     }));
     this.#topics.set(topic, { partitions: made, groups: new Map(), next: 0 });
@@ -95,26 +104,56 @@ export class MemoryLog implements LogWriter {
   subscribe(group: string, topic: string): void {
     const found = this.#topic(topic);
     if (found.groups.has(group)) return;
+    for (const partition of found.partitions) partition.readers += 1;
     found.groups.set(
       group,
-      found.partitions.map((partition) => ({ offset: partition.firstOffset, metadata: '' })),
+      found.partitions.map((partition) => ({
+        offset: Math.max(partition.firstOffset, partition.liveFrom),
+        metadata: '',
+      })),
     );
   }
 
   unsubscribe(group: string, topic: string): void {
     const found = this.#topic(topic);
+    const positions = found.groups.get(group);
+    if (positions === undefined) return;
     found.groups.delete(group);
-    found.partitions.forEach((_, i) => {
+    found.partitions.forEach((partition, i) => {
+      if (positions[i]!.offset !== abandoned) partition.readers -= 1;
       this.#release(found, i);
     });
+  }
+
+  /**
+   * Puts back what an earlier run left undelivered to one group, before any other group reads and anything is written.
+   * Other groups begin behind it; new records get the offsets after it.
+   */
+  restore(
+    group: string,
+    topic: string,
+    partition: number,
+    committed: Committed,
+    records: readonly LogRecord[],
+  ): void {
+    const found = this.#partition(topic, partition);
+    if (found.records.length > 0)
+      throw new EngineError('out-of-order', `${topic}/${partition}: there are records already`);
+    found.firstOffset = records[0]?.offset ?? committed.offset;
+    found.records.push(...records);
+    for (const { key, value } of records) this.#bytes += bytesOf(key, value);
+    found.liveFrom = found.firstOffset + records.length;
+    this.subscribe(group, topic);
+    this.commit(group, topic, partition, committed.offset, committed.metadata);
   }
 
   /** Gives up a group's place in one partition for good: it holds back nothing there any more. */
   abandon(group: string, topic: string, partition: number): void {
     const found = this.#topic(topic);
     const positions = found.groups.get(group);
-    if (positions === undefined) return;
-    positions[partition] = { offset: Infinity, metadata: '' };
+    if (positions === undefined || positions[partition]?.offset === abandoned) return;
+    this.#partition(topic, partition).readers -= 1;
+    positions[partition] = { offset: abandoned, metadata: '' };
     this.#release(found, partition);
   }
 
@@ -163,6 +202,10 @@ export class MemoryLog implements LogWriter {
     const positions = found.groups.get(group);
     if (positions === undefined)
       throw new EngineError('unknown-topic', `group '${group}' does not read topic '${topic}'`);
+    this.#partition(topic, partition);
+    if (positions[partition]!.offset === abandoned) {
+      throw new EngineError('unknown-topic', `group '${group}' has given up ${topic}/${partition}`);
+    }
     positions[partition] = { offset, metadata };
     this.#release(found, partition);
   }
@@ -226,7 +269,7 @@ export class MemoryLog implements LogWriter {
     const topic = this.#topic(record.topic);
     const count = topic.partitions.length;
     if (record.partition !== undefined) {
-      if (record.partition < 0 || record.partition >= count) {
+      if (topic.partitions[record.partition] === undefined) {
         throw new EngineError(
           'unknown-topic',
           `topic '${record.topic}' has no partition ${record.partition}`,
@@ -240,11 +283,11 @@ export class MemoryLog implements LogWriter {
   }
 
   #push(record: NewRecord, topic: Topic, index: number): void {
-    if (topic.groups.size === 0) {
-      topic.partitions[index]!.firstOffset += 1;
+    const partition = topic.partitions[index]!;
+    if (partition.readers === 0) {
+      partition.firstOffset += 1;
       return;
     }
-    const partition = topic.partitions[index]!;
     const { key, value, timestampMs, headers } = record;
     const offset = partition.firstOffset + partition.records.length - partition.head;
     partition.records.push({ offset, key, value, timestampMs, headers });
@@ -264,6 +307,7 @@ export class MemoryLog implements LogWriter {
     for (; partition.firstOffset < keepFrom; partition.firstOffset += 1) {
       const record = partition.records[partition.head]!;
       this.#bytes -= bytesOf(record.key, record.value);
+      partition.records[partition.head] = freed;
       partition.head += 1;
     }
     if (partition.head > 1024 && partition.head * 2 > partition.records.length) {
@@ -277,6 +321,9 @@ export class MemoryLog implements LogWriter {
     }
   }
 }
+
+/** Stands where a record was until its place in the array goes too: a freed record must not stay in memory. */
+const freed: LogRecord = { offset: -1, key: null, value: null, timestampMs: 0, headers: {} };
 
 function bytesOf(key: Buffer | null, value: Buffer | null): number {
   return recordOverheadBytes + (key?.length ?? 0) + (value?.length ?? 0);

@@ -56,6 +56,43 @@ export function deadLetterRecord(
   };
 }
 
+/** A dead letter of something that never reached a topic: a line that is no event, a request that is refused. */
+export interface UnplacedFailure {
+  /** Unique; the same one for the same input. */
+  readonly origin: string;
+  /** The topic that it was meant for. */
+  readonly topic: string;
+  readonly value: Buffer;
+  readonly code: string;
+  readonly reason: string;
+  readonly failedAtMs: number;
+}
+
+/** The record for `weir.dead-letters` of what `produce` refused. */
+export function unplacedDeadLetterRecord(codec: EventCodec<DeadLetter>, failure: UnplacedFailure): NewRecord {
+  const { origin, topic, value, code, reason, failedAtMs } = failure;
+  return {
+    topic: deadLetters.topic,
+    key: Buffer.from(origin),
+    value: codec.encode({
+      origin,
+      reader: 'produce',
+      topic,
+      partition: null,
+      offset: null,
+      source_key: null,
+      value,
+      headers: {},
+      code,
+      reason,
+      failed_at: failedAtMs,
+      record_timestamp: null,
+    }),
+    timestampMs: failedAtMs,
+    headers: cloudEventHeaders(origin, '/weir/produce', deadLetters.name, failedAtMs),
+  };
+}
+
 /** The values of a header as map entries. Values of a repeated header are kept under `<name>`, `<name>#1`, `<name>#2` ... */
 function headerBytes(name: string, value: HeaderValue): [string, Buffer][] {
   if (typeof value === 'string') return [[name, Buffer.from(value)]];

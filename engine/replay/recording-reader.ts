@@ -3,16 +3,16 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { WriterSchemas } from '../codec/writer-schemas.ts';
 import { EngineError } from '../engine-error.ts';
-import type { HeaderValue, LogRecord } from '../log/log.ts';
+import type { LogRecord } from '../log/log.ts';
 import {
   journalChunkSchema,
   recordedRecordSchema,
   schemas,
   type JournalEntry,
-  type RecordedRecord,
 } from '../records/generated.ts';
 import type { ChangelogEntry } from '../task/task-io.ts';
 import { readAvroFile } from './avro-file.ts';
+import { logRecord } from './recorded-record.ts';
 import { manifestFile, type RecordedTask, type RecordedTopic, type RecordingManifest } from './recording.ts';
 
 /** One task as recorded: its state at the start and the order in which it took its inputs. */
@@ -154,10 +154,4 @@ async function readTopic(
   if (found === undefined) return [];
   const records = await readAvroFile(join(directory, found.file), recordedRecordSchema, found.records);
   return records.map(logRecord);
-}
-
-function logRecord({ offset, timestamp_ms, key, value, headers }: RecordedRecord): LogRecord {
-  const map: Record<string, HeaderValue> = {};
-  for (const { name, values } of headers) map[name] = values.length === 1 ? values[0]! : values;
-  return { offset, timestampMs: timestamp_ms, key, value, headers: map };
 }

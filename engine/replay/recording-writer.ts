@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { avroType } from '../codec/avro-type.ts';
 import type { WriterSchemas } from '../codec/writer-schemas.ts';
 import { EngineError } from '../engine-error.ts';
-import type { HeaderValue, LogRecord } from '../log/log.ts';
+import type { LogRecord } from '../log/log.ts';
 import {
   journalChunkSchema,
   recordedRecordSchema,
@@ -19,6 +19,7 @@ import {
 import type { ChangelogEntry } from '../task/task-io.ts';
 import type { Parameters } from '../topology/processor.ts';
 import { AvroFileWriter } from './avro-file.ts';
+import { recordedRecord } from './recorded-record.ts';
 import { manifestFile, type RecordedTask, type RecordedTopic, type RecordingManifest } from './recording.ts';
 
 const journalType = avroType(journalChunkSchema.schema);
@@ -168,21 +169,4 @@ export class RecordingWriter {
       this.#error = error;
     }
   }
-}
-
-function recordedRecord({ offset, timestampMs, key, value, headers }: LogRecord): RecordedRecord {
-  return {
-    offset,
-    timestamp_ms: timestampMs,
-    key,
-    value,
-    headers: Object.entries(headers).map(([name, header]) => ({ name, values: headerValues(header) })),
-  };
-}
-
-function headerValues(header: HeaderValue): Buffer[] {
-  const values = Array.isArray(header)
-    ? (header as readonly (string | Buffer)[])
-    : [header as string | Buffer];
-  return values.map((value) => (typeof value === 'string' ? Buffer.from(value) : value));
 }

@@ -3,8 +3,8 @@
  *
  * I1  With the parameters as recorded, each task's outputs are byte for byte the recorded ones.
  * I2  With other parameters ("what if"), a task whose inputs are outputs of a changed task takes those outputs instead of
- *     the recorded ones, put into its journalled order by time: before the first journalled record or tick that is later.
- *     What lies outside the log stays as it was recorded: an actuator's answers do not change with the commands.
+ *     the recorded ones (substitute.ts). What lies outside the log stays as it was recorded: an actuator's answers do not
+ *     change with the commands.
  */
 import { EngineError } from '../engine-error.ts';
 import type { LogRecord } from '../log/log.ts';
@@ -50,7 +50,7 @@ export async function replayRecording(
   options: ReplayOptions,
 ): Promise<readonly ReplayedTask[]> {
   const { app } = options;
-  const substituted = new Map<string, readonly LogRecord[]>();
+  const substituted = new Map() as Substitutes;
   const replayed: ReplayedTask[] = [];
   for (const processor of upstreamFirst(app.processors)) {
     const tasks: ReplayedTask[] = [];
@@ -61,7 +61,12 @@ export async function replayRecording(
     }
     replayed.push(...tasks);
     if (tasks.some((task) => task.difference !== undefined))
-      await substituteOutputs(recording, processor, tasks, substituted);
+      await substituteOutputs(
+        recording,
+        processor,
+        tasks.flatMap((task) => task.outputs),
+        substituted,
+      );
   }
   return replayed;
 }
@@ -70,7 +75,7 @@ async function replayOne(
   recording: Recording,
   processor: Processor,
   partition: number,
-  substituted: ReadonlyMap<string, readonly LogRecord[]>,
+  substituted: Substitutes,
   options: ReplayOptions,
 ): Promise<ReplayedTask> {
   const name = `${processor.name}-${partition}`;
@@ -90,7 +95,12 @@ async function replayOne(
     (input, p) => byInput[input]?.get(p) ?? [],
     `task ${name}`,
   );
-  const steps = withSubstitutes(journalled, streams, substituted, processor, partition);
+  const steps = withSubstitutes(
+    journalled,
+    streams.map((stream) => stream.topic),
+    byInput.flatMap((partitions, input) => [...partitions.keys()].map((p) => ({ input, partition: p }))),
+    substituted,
+  );
   const { outputs, crashes } = replayTask({
     processor,
     partition,
@@ -136,73 +146,6 @@ async function recordedOutputs(
   return outputs;
 }
 
-/** Replaces journalled records of substituted topics by the new ones, in the order of time. */
-function withSubstitutes(
-  journalled: readonly TaskInput[],
-  streams: readonly Stream<unknown>[],
-  substituted: ReadonlyMap<string, readonly LogRecord[]>,
-  processor: Processor,
-  partition: number,
-): readonly TaskInput[] {
-  const fresh: TaskInput[] = [];
-  streams.forEach((stream, input) => {
-    const table = input >= Object.keys(processor.inputs).length;
-    for (let p = 0; p < stream.partitions; p += 1) {
-      if (!table && p !== partition) continue;
-      for (const record of substituted.get(`${stream.topic}/${p}`) ?? [])
-        fresh.push({ kind: 'record', input, partition: p, record });
-    }
-  });
-  const replaced = new Set(
-    streams.flatMap((stream, input) => (substituted.has(`${stream.topic}/${partition}`) ? [input] : [])),
-  );
-  if (replaced.size === 0) return journalled;
-  fresh.sort((a, b) => timeOf(a) - timeOf(b));
-  const steps: TaskInput[] = [];
-  let next = 0;
-  for (const step of journalled) {
-    if (step.kind === 'record' && replaced.has(step.input)) continue;
-    for (; next < fresh.length && timeOf(fresh[next]!) <= timeOf(step); next += 1) steps.push(fresh[next]!);
-    steps.push(step);
-  }
-  return [...steps, ...fresh.slice(next)];
-}
-
-function timeOf(step: TaskInput): number {
-  return step.kind === 'tick' ? step.wallMs : step.record.timestampMs;
-}
-
-/** Puts a changed processor's outputs in place of its recorded ones, in every topic that it writes. */
-async function substituteOutputs(
-  recording: Recording,
-  processor: Processor,
-  tasks: readonly ReplayedTask[],
-  substituted: Map<string, readonly LogRecord[]>,
-): Promise<void> {
-  const prefix = `/weir/${processor.name}/`;
-  for (const stream of new Set(Object.values(processor.outputs).map(streamOfOutput))) {
-    const fresh = tasks.flatMap((task) => task.outputs.filter((output) => output.topic === stream.topic));
-    for (let p = 0; p < stream.partitions; p += 1) {
-      const before = substituted.get(`${stream.topic}/${p}`) ?? (await recording.records(stream.topic, p));
-      const others = before.filter(
-        (record) => !(headerText(record.headers, 'ce_source') ?? '').startsWith(prefix),
-      );
-      const mine = fresh.filter((output) => partitionOf(output.key, stream.partitions) === p);
-      const merged = [...others, ...mine].sort((a, b) => a.timestampMs - b.timestampMs);
-      substituted.set(
-        `${stream.topic}/${p}`,
-        merged.map(({ key, value, timestampMs, headers }, offset) => ({
-          offset,
-          key,
-          value,
-          timestampMs,
-          headers,
-        })),
-      );
-    }
-  }
-}
-
 /** Processors ordered so that one comes after those whose outputs it reads; within a cycle, in the app's order. */
 function upstreamFirst(processors: readonly Processor[]): readonly Processor[] {
   const ordered: Processor[] = [];
@@ -230,19 +173,4 @@ export function expectIdentical(replayed: readonly ReplayedTask[]): void {
   if (differing.length === 0) return;
   const list = differing.map((task) => `  ${task.task}: ${task.difference ?? ''}`).join('\n');
   throw new EngineError('recording', `the replay differs from the recording:\n${list}`);
-}
-
-/** Outputs only in one of two runs: what another parameter would have changed. Compared by content, not by position. */
-export function outputChanges(
-  before: readonly OutputRecord[],
-  after: readonly OutputRecord[],
-): { readonly removed: readonly OutputRecord[]; readonly added: readonly OutputRecord[] } {
-  const rest = [...after];
-  const removed: OutputRecord[] = [];
-  for (const output of before) {
-    const at = rest.findIndex((other) => sameOutput(output, other));
-    if (at < 0) removed.push(output);
-    else rest.splice(at, 1);
-  }
-  return { removed, added: rest };
 }

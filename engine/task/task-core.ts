@@ -16,7 +16,8 @@ import { EngineError } from '../engine-error.ts';
 import { journalChunkSchema, type TaskMeta } from '../records/generated.ts';
 import { avroType } from '../codec/avro-type.ts';
 import type { ErasedResult, Parameters, Processor } from '../topology/processor.ts';
-import { eventTimeMsOf, keyOf } from '../topology/stream.ts';
+import { eventTimeMsOf } from '../topology/stream.ts';
+import { refusalOf } from './admission.ts';
 import { BroadcastTable } from './broadcast-table.ts';
 import { CallContext } from './call-context.ts';
 import { identityOf } from './cloud-events.ts';
@@ -89,6 +90,8 @@ export class TaskCore {
   /** Source index of (input, partition). */
   readonly #sourceIndex: readonly (readonly number[])[];
   #schemaWritten = false;
+  /** The states restored are of an older schema: all go into the next commit. */
+  #rewriting = false;
   #journalSeq = 0;
   #lateCount = 0;
   #base: TaskMeta;
@@ -159,7 +162,7 @@ export class TaskCore {
       else this.#tick(input);
     } catch (error) {
       this.#phase = 'stopped';
-      throw error;
+      throw error instanceof EngineError ? error : this.#bug(error);
     }
     return this.#output.isEmpty ? noEffects : this.#output.take();
   }
@@ -181,6 +184,7 @@ export class TaskCore {
     this.#store.commit();
     for (const table of this.#tables) table.commit();
     this.#schemaWritten = true;
+    this.#rewriting = false;
     this.#journal.clear();
     this.#base = this.#meta();
     this.#phase = 'open';
@@ -193,6 +197,7 @@ export class TaskCore {
     this.#journal.clear();
     this.#output.clear();
     this.#useMeta(this.#base);
+    if (this.#rewriting) this.#touchAll();
     this.#phase = 'open';
   }
 
@@ -200,16 +205,16 @@ export class TaskCore {
   restore(entries: Iterable<ChangelogEntry>): void {
     const latest = new Map<string, ChangelogEntry>();
     for (const entry of entries) latest.set(entry.key.toString('latin1'), entry);
-    let rewrite = false;
     for (const { key, value } of latest.values()) {
-      if (value !== null && parseChangelogKey(key).kind === 'schema') rewrite = this.#states.useWriter(value);
+      if (value !== null && parseChangelogKey(key).kind === 'schema')
+        this.#rewriting = this.#states.useWriter(value);
     }
     for (const { key, value } of latest.values()) {
       if (value !== null) this.#load(key, value);
     }
     this.#store.loaded();
-    this.#schemaWritten = latest.size > 0 && !rewrite;
-    if (rewrite) this.#touchAll();
+    this.#schemaWritten = latest.size > 0 && !this.#rewriting;
+    if (this.#rewriting) this.#touchAll();
     this.#base = this.#meta();
   }
 
@@ -280,13 +285,13 @@ export class TaskCore {
       return;
     }
     const key = record.key.toString('utf8');
-    const eventTimeMs = eventTimeMsOf(plan.stream, event);
-    const refusal = this.#refusal(plan, event, key, eventTimeMs);
+    const refusal = refusalOf(plan, event, key, this.#watermark.wallMs);
     if (refusal !== undefined) {
       this.#watermark.touch(input);
       this.#deadLetter(record, refusal.code, refusal.reason);
       return;
     }
+    const eventTimeMs = eventTimeMsOf(plan.stream, event);
     const watermarkMs = this.#watermark.record(input, eventTimeMs);
     if (watermarkMs >= this.#store.eventTimers.nextTimeMs) {
       this.#fire('event', watermarkMs);
@@ -295,28 +300,6 @@ export class TaskCore {
       this.#at.timer = '';
     }
     this.#handle(plan, record, event, key, eventTimeMs, watermarkMs);
-  }
-
-  #refusal(
-    plan: InputPlan,
-    event: object,
-    key: string,
-    eventTimeMs: number,
-  ): { code: string; reason: string } | undefined {
-    const eventKey = keyOf(plan.stream, event);
-    if (eventKey !== key) {
-      return {
-        code: 'key-mismatch',
-        reason: `the record's key is '${key}', its field '${plan.stream.key.field}' says '${eventKey}'`,
-      };
-    }
-    if (eventTimeMs > this.#watermark.wallMs + plan.maxAheadMs) {
-      return {
-        code: 'time-ahead',
-        reason: `field '${plan.stream.time.field}' (${new Date(eventTimeMs).toISOString()}) is more than ${plan.maxAheadMs} ms ahead of the clock`,
-      };
-    }
-    return undefined;
   }
 
   #handle(
@@ -328,6 +311,7 @@ export class TaskCore {
     watermarkMs: number,
   ): void {
     const at = this.#at;
+    at.key = key;
     const late = eventTimeMs < watermarkMs;
     if (late) {
       this.counters.late += 1;
@@ -342,7 +326,6 @@ export class TaskCore {
     }
     const entry = this.#store.entry(key);
     if (plan.deduplicateLast > 0 && this.#isDuplicate(plan, entry, record)) return;
-    at.key = key;
     at.eventTimeMs = eventTimeMs;
     at.watermarkMs = watermarkMs;
     at.wallMs = this.#watermark.wallMs;
@@ -363,11 +346,20 @@ export class TaskCore {
   #isDuplicate(plan: InputPlan, entry: KeyEntry, record: RecordInput['record']): boolean {
     const identity = identityOf(record.headers);
     if (identity === undefined) return false;
-    if (entry.seen.includes(identity)) {
+    const prefix = `${plan.name}\n`;
+    const seen = prefix + identity;
+    if (entry.seen.includes(seen)) {
       this.counters.duplicates += 1;
       return true;
     }
-    this.#store.setSeen(entry, [...entry.seen.slice(1 - plan.deduplicateLast), identity]);
+    let excess = 1 - plan.deduplicateLast;
+    for (const one of entry.seen) if (one.startsWith(prefix)) excess += 1;
+    const kept = entry.seen.filter((one) => {
+      if (excess <= 0 || !one.startsWith(prefix)) return true;
+      excess -= 1;
+      return false;
+    });
+    this.#store.setSeen(entry, [...kept, seen]);
     return false;
   }
 
@@ -459,7 +451,6 @@ export class TaskCore {
     if (timers !== undefined) {
       for (const change of timers) {
         if ('set' in change) {
-          this.#clockOf(change.set);
           this.#store.setTimer(entry, change.set, this.#timerTime(entry, change.set, change.atMs));
         } else this.#store.clearTimer(entry, change.clear);
       }
@@ -473,6 +464,12 @@ export class TaskCore {
   }
 
   #timerTime(entry: KeyEntry, name: string, atMs: number): number {
+    if (this.processor.timers[name] === undefined) {
+      throw new EngineError(
+        'handler-bug',
+        `task ${this.id}: timer '${name}' of key '${entry.key}' was set, but the processor declares no such timer`,
+      );
+    }
     const timeMs = Math.ceil(atMs);
     if (Number.isSafeInteger(timeMs)) return timeMs;
     throw new EngineError(
@@ -570,8 +567,9 @@ export class TaskCore {
       case 'row': {
         const offset = Object.keys(this.processor.inputs).length;
         const index = this.#plan.inputs.findIndex((input, i) => i >= offset && input.name === parsed.table);
-        if (index >= 0)
-          this.#tables[index - offset]!.load(parsed.key, this.#plan.inputs[index]!.codec.decode(value));
+        if (index < 0) return; // A table of an older version of the processor.
+        const row = this.#plan.inputs[index]!.codec.decode(value);
+        this.#tables[index - offset]!.load(parsed.key, this.#strict ? deepFreeze(row) : row);
         return;
       }
       case 'meta':

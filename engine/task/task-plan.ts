@@ -79,5 +79,6 @@ function overridden(processor: Processor, overrides: Parameters): Parameters {
       );
     }
   }
-  return { ...processor.parameters, ...overrides };
+  // Frozen always: one handler's change of a parameter would be seen by the others, and by no replay.
+  return Object.freeze({ ...processor.parameters, ...overrides });
 }

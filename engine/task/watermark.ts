@@ -95,18 +95,14 @@ export class Watermark {
   #advance(): void {
     let active = Infinity;
     let furthest = -Infinity;
-    let lastActive = -Infinity;
-    let idleAfter = 0;
+    let allIdleSince = -Infinity;
     for (const partition of this.#partitions) {
       const mark = partition.maxEventTimeMs - partition.allowedLatenessMs;
       if (!partition.idle && mark < active) active = mark;
       if (mark > furthest) furthest = mark;
-      if (partition.lastActiveWallMs > lastActive) {
-        lastActive = partition.lastActiveWallMs;
-        idleAfter = partition.idleAfterMs;
-      }
+      allIdleSince = Math.max(allIdleSince, partition.lastActiveWallMs + partition.idleAfterMs);
     }
-    const next = active === Infinity ? furthest + (this.#wallMs - lastActive - idleAfter) : active;
+    const next = active === Infinity ? furthest + (this.#wallMs - allIdleSince) : active;
     if (next > this.#currentMs) this.#currentMs = next;
   }
 }

@@ -1,0 +1,57 @@
+/** Options that name a ClickHouse and its data: a data directory of the embedded one, or a server elsewhere. */
+import { readFile } from 'node:fs/promises';
+import { Option, type Command } from 'commander';
+import { CliError } from './cli-error.ts';
+
+/** Relative to the working directory. */
+export const defaultDataDir = '.weir/data';
+
+export interface ConnectionCliOptions {
+  readonly data: string;
+  readonly url?: string;
+  readonly user: string;
+  readonly passwordFile?: string;
+  readonly database: string;
+}
+
+/** A ClickHouse server that somebody else runs. */
+export interface ServerAddress {
+  readonly url: string;
+  readonly username: string;
+  readonly password: string;
+}
+
+export function addConnectionOptions(command: Command): Command {
+  return command
+    .option('--data <directory>', 'data directory of the embedded ClickHouse', defaultDataDir)
+    .addOption(
+      new Option('--url <url>', 'a ClickHouse server to use instead of the embedded one').env(
+        'WEIR_CLICKHOUSE_URL',
+      ),
+    )
+    .addOption(new Option('--user <name>', 'its user').env('WEIR_CLICKHOUSE_USER').default('default'))
+    .addOption(
+      new Option('--password-file <file>', "file with its user's password").env(
+        'WEIR_CLICKHOUSE_PASSWORD_FILE',
+      ),
+    )
+    .option('--database <name>', 'database of the tables', 'default');
+}
+
+/** The server that `--url` names, or undefined without it. Throws usage errors that name the option. */
+export async function serverAddress(options: ConnectionCliOptions): Promise<ServerAddress | undefined> {
+  if (options.url === undefined) return undefined;
+  if (!/^https?:\/\//.test(options.url) || !URL.canParse(options.url))
+    throw new CliError('usage', `--url: '${options.url}' is no URL; write http://host:8123`);
+  const password = options.passwordFile === undefined ? '' : await secretFrom(options.passwordFile);
+  return { url: options.url, username: options.user, password };
+}
+
+async function secretFrom(path: string): Promise<string> {
+  try {
+    return (await readFile(path, 'utf8')).replace(/\r?\n$/, '');
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new CliError('usage', `--password-file: ${reason}`, { cause: error });
+  }
+}

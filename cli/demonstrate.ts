@@ -1,0 +1,114 @@
+/** An embedded run with agents and simulation, from the first line on the screen to the last report. */
+import { commands } from '#schemas/migration/generated.ts';
+import { deadLetters } from '#engine/records/generated.ts';
+import { CliError } from './cli-error.ts';
+import { commandCounts, topicsAndTables } from './demo-summary.ts';
+import type { CliIo } from './io.ts';
+import { writeResult } from './present/result.ts';
+import { parameterValues } from './reports/parameter-values.ts';
+import { reportNamed } from './reports/report-list.ts';
+import { runReport } from './reports/run-report.ts';
+import { withStack, type Session } from './session.ts';
+import { withSignals } from './signals.ts';
+import { startSources, type Sources, type SourcesConfig } from './sources.ts';
+import type { StackOptions } from './stack.ts';
+
+export interface Demonstration {
+  readonly stack: Omit<StackOptions, 'onNote'>;
+  readonly sources: Omit<SourcesConfig, 'onNote'>;
+  readonly durationMs: number;
+}
+
+/** The reports printed at the end. */
+const closingReports = ['predicted-against-actual', 'bandwidth-for-rpo', 'seconds-on-standby'] as const;
+const settleMs = 60_000;
+/** After Ctrl-C everything must be over within 5 s. */
+const settleAfterSignalMs = 1_500;
+const progressEveryMs = 500;
+
+export async function demonstrate(io: CliIo, demonstration: Demonstration): Promise<void> {
+  await withSignals(io, async (signal) => {
+    const { end } = await withStack(io, demonstration.stack, (session) => run(io, session, demonstration, signal));
+    const { recordInto, dataDir } = demonstration.stack;
+    if (end.recording !== undefined && recordInto !== undefined) {
+      io.stdout.write(`\nrecorded in ${recordInto}; replay it with: weir replay ${recordInto}\n`);
+    }
+    if (end.kept > 0) throw new CliError('failure', `${end.kept} records did not reach ClickHouse; the next weir command on ${dataDir} delivers them`);
+  });
+}
+
+async function run(io: CliIo, session: Session, demonstration: Demonstration, signal: AbortSignal): Promise<void> {
+  const { stack, progress } = session;
+  const database = demonstration.stack.database === 'default' ? '' : `?database=${demonstration.stack.database}`;
+  io.stdout.write(`ClickHouse: ${stack.url}\n  try: curl '${stack.url}/${database}' --data 'SELECT * FROM migration_transitions LIMIT 5 FORMAT PrettyCompact'\n`);
+  const sources = startSources(stack, {
+    ...demonstration.sources,
+    onNote: (note) => {
+      progress.note(`weir: ${note}`);
+    },
+  });
+  try {
+    const showing = setInterval(() => { progress.update(headline(stack.written(), demonstration.durationMs)); }, progressEveryMs);
+    try {
+      await Promise.race([passed(demonstration.durationMs, signal), sources.failed]);
+    } finally {
+      clearInterval(showing);
+    }
+  } finally {
+    progress.update('stopping agents and simulation');
+    await sources.stop(signal);
+  }
+  progress.update('waiting until everything is in ClickHouse');
+  const isSettled = await stack.settle(signal.aborted ? settleAfterSignalMs : settleMs);
+  progress.stop();
+  await summarize(io, session, sources, demonstration.stack);
+  const stopped = stack.runtime.errors;
+  if (stopped.length > 0) throw new CliError('failure', `tasks stopped on a bug: ${stopped.map(({ task }) => task).join(', ')}`);
+  if (!isSettled && !signal.aborted) throw new CliError('failure', `ClickHouse did not take everything within ${settleMs / 1000} s`);
+}
+
+async function summarize(io: CliIo, { stack }: Session, sources: Sources, options: Demonstration['stack']): Promise<void> {
+  const written = stack.written();
+  const { migration } = sources.stats();
+  const heading = (title: string): void => { io.stdout.write(`\n${title}\n`); };
+  heading('Events and rows');
+  writeResult(io, 'table', await topicsAndTables(stack));
+  heading('Commands');
+  writeResult(
+    io,
+    'table',
+    commandCounts({
+      issued: written.get(commands.topic) ?? 0,
+      applied: migration.acknowledged.applied,
+      rejectedStale: migration.acknowledged.rejected_stale,
+      failed: migration.acknowledged.failed,
+    }),
+  );
+  io.stdout.write(`\nDead letters: ${written.get(deadLetters.topic) ?? 0}\n`);
+  for (const name of closingReports) {
+    const report = reportNamed(name);
+    heading(report.question);
+    writeResult(io, 'table', await runReport(stack.client, report, parameterValues(report, [])));
+  }
+  io.stdout.write(`\nMore: weir report${options.server === undefined && options.dataDir !== '.weir/data' ? ` --data ${options.dataDir}` : ''}\n`);
+}
+
+function headline(written: ReadonlyMap<string, number>, durationMs: number): string {
+  const total = [...written.values()].reduce((sum, n) => sum + n, 0);
+  const until = Number.isFinite(durationMs) ? `of ${Math.round(durationMs / 1000)} s` : 'until Ctrl-C';
+  return `running ${until}: ${total} events, ${written.get(commands.topic) ?? 0} commands, ${written.get(deadLetters.topic) ?? 0} dead letters`;
+}
+
+/** Resolves after a time (Infinity: never) or when the signal aborts. */
+function passed(durationMs: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = Number.isFinite(durationMs) ? setTimeout(finish, durationMs) : undefined;
+    function finish(): void {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', finish);
+      resolve();
+    }
+    if (signal.aborted) finish();
+    else signal.addEventListener('abort', finish);
+  });
+}

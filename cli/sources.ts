@@ -1,0 +1,69 @@
+/**
+ * What feeds an embedded run: this host's I/O agent and the migration simulation.
+ *
+ * I1  Stopping lets the processors answer first: nothing new happens, commands on their way are obeyed and acknowledged.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startHostIo, type HostIoStats } from '#agents/host-io/agent.ts';
+import { startIoLoad } from '#agents/host-io/io-load.ts';
+import type { Running } from '#engine/log/publisher.ts';
+import {
+  startMigrationSimulation,
+  type MigrationSimulation,
+  type MigrationSimulationStats,
+} from '#simulators/migration/simulator.ts';
+import type { Stack } from './stack.ts';
+
+export interface SourcesConfig {
+  readonly sampleIntervalMs: number;
+  readonly seed: number;
+  readonly vms: number;
+  /** Directory of a small, real write load; undefined for none. */
+  readonly loadIn?: string;
+  readonly onNote: (note: string) => void;
+}
+
+export interface Sources {
+  stats(): { readonly host: HostIoStats; readonly migration: MigrationSimulationStats };
+  /** Rejects when an agent or simulator fails. */
+  readonly failed: Promise<never>;
+  /** @param hurry cuts the wait for answers short */
+  stop(hurry: AbortSignal): Promise<void>;
+}
+
+/** How long decisions that are due and commands on their way get: the hold-down and the time to answer of migration.device-failover. */
+const answerMs = 2_500;
+
+export function startSources(stack: Stack, config: SourcesConfig): Sources {
+  const { onNote } = config;
+  const migration: MigrationSimulation = startMigrationSimulation(
+    { seed: config.seed, vms: config.vms },
+    stack.edge,
+    stack.edge,
+  );
+  const host = startHostIo(
+    {
+      intervalMs: config.sampleIntervalMs,
+      onProblem: (message) => {
+        onNote(`host I/O: ${message}`);
+      },
+    },
+    stack.edge,
+  );
+  const load = config.loadIn === undefined ? undefined : startIoLoad({ directory: config.loadIn });
+  const running: readonly Running<unknown>[] = [migration, host, ...(load === undefined ? [] : [load])];
+  return {
+    stats: () => ({ host: host.stats(), migration: migration.stats() }),
+    failed: Promise.race(running.map((program) => program.done.then(() => new Promise<never>(() => undefined)))),
+    stop: async (hurry) => {
+      await Promise.all([host.stop(), load?.stop()]);
+      migration.quiesce();
+      await sleep(answerMs, undefined, { signal: hurry }).catch(ignoreAbort);
+      await migration.stop();
+    },
+  };
+}
+
+function ignoreAbort(error: unknown): void {
+  if (!(error instanceof Error && error.name === 'AbortError')) throw error;
+}

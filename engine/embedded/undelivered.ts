@@ -1,0 +1,87 @@
+/**
+ * What a run could not deliver to a group before it had to stop, kept on disk for the next run: records and the group's
+ * committed position with its metadata, so that a promise made is still kept.
+ *
+ *     <directory>/undelivered.json     written last; without it there is nothing to take over
+ *     <directory>/<topic>/<partition>.avro
+ */
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { EngineError } from '../engine-error.ts';
+import type { MemoryLog } from '../log/memory-log.ts';
+import { recordedRecordSchema } from '../records/generated.ts';
+import { AvroFileWriter, readAvroFile } from '../replay/avro-file.ts';
+import { logRecord, recordedRecord } from '../replay/recorded-record.ts';
+
+interface Entry {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly metadata: string;
+  readonly records: number;
+}
+
+const listFile = 'undelivered.json';
+const readRecords = 10_000;
+
+/** Writes what `group` has not committed past. Resolves to the number of records; 0 writes nothing. */
+export async function keepUndelivered(directory: string, log: MemoryLog, group: string): Promise<number> {
+  await rm(directory, { recursive: true, force: true });
+  const entries: Entry[] = [];
+  for (const topic of log.topics) {
+    for (let partition = 0; partition < log.partitionCount(topic); partition += 1) {
+      const committed = log.committed(group, topic, partition);
+      if (committed === undefined || log.endOffset(topic, partition) <= committed.offset) continue;
+      const file = await AvroFileWriter.create(fileOf(directory, topic, partition), recordedRecordSchema);
+      for (let offset = committed.offset; ; ) {
+        const records = log.read(topic, partition, offset, readRecords);
+        if (records.length === 0) break;
+        for (const record of records) file.append(recordedRecord(record));
+        offset += records.length;
+      }
+      await file.close();
+      entries.push({ topic, partition, ...committed, records: file.count });
+    }
+  }
+  if (entries.length === 0) return 0;
+  const path = join(directory, listFile);
+  await writeFile(`${path}.new`, JSON.stringify(entries, null, 2));
+  await rename(`${path}.new`, path);
+  return entries.reduce((sum, entry) => sum + entry.records, 0);
+}
+
+/**
+ * Puts what an earlier run kept back into the log. The topics must exist and be empty. Resolves to the number of records.
+ * The files stay until the next `keepUndelivered`: a run that is killed leaves them to the one after it.
+ * @param delivered by topic and partition: the offset after the last one that has arrived. A run that was killed may have
+ *   delivered part of what it found kept; deliveries are whole batches in the order of offsets, so the rest begins there.
+ */
+export async function restoreUndelivered(
+  directory: string,
+  log: MemoryLog,
+  group: string,
+  delivered: ReadonlyMap<string, readonly number[]>,
+): Promise<number> {
+  let text: string;
+  try {
+    text = await readFile(join(directory, listFile), 'utf8');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return 0;
+    throw new EngineError('recording', `cannot read what an earlier run kept in ${directory}: ${String(error)}`, { cause: error });
+  }
+  let count = 0;
+  for (const { topic, partition, offset, metadata, records } of JSON.parse(text) as Entry[]) {
+    const kept = await readAvroFile(fileOf(directory, topic, partition), recordedRecordSchema, records);
+    const arrivedTo = delivered.get(topic)?.[partition] ?? 0;
+    const rest = kept.map(logRecord).filter((record) => record.offset >= arrivedTo);
+    if (rest.length === 0) continue;
+    const committed = arrivedTo > offset ? { offset: arrivedTo, metadata: '' } : { offset, metadata };
+    log.restore(group, topic, partition, committed, rest);
+    count += rest.length;
+  }
+  return count;
+}
+
+function fileOf(directory: string, topic: string, partition: number): string {
+  return join(directory, topic, `${partition}.avro`);
+}
