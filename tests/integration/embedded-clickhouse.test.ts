@@ -107,6 +107,18 @@ describe('requests as by curl', () => {
     expect((await it.post(compress('SELECT 7'), {}, { 'Content-Encoding': encoding })).text).toBe('7\n');
   });
 
+  test.each(['gzip', 'deflate', 'br', 'snappy'])(
+    'a body that is not %s although it says so, or cut off',
+    async (encoding) => {
+      const insert = { query: 'INSERT INTO rows FORMAT CSV' };
+      for (const body of [Buffer.from("1,'plain'"), gzipSync("1,'cut off'").subarray(0, -5)]) {
+        const answer = await it.post(body, insert, { 'Content-Encoding': encoding });
+        expect([48, 354]).toContain(answer.code);
+      }
+      expect(await it.sql("SELECT count() FROM rows WHERE s IN ('plain', 'cut off')")).toBe('0');
+    },
+  );
+
   test.each([
     ['gzip', gunzipSync],
     ['br', brotliDecompressSync],
@@ -124,6 +136,8 @@ describe('requests as by curl', () => {
     await it.sql('CREATE TEMPORARY TABLE mine (n Int32)', session);
     await it.sql('INSERT INTO mine VALUES (1), (2)', session);
     expect(await it.sql('SELECT count() FROM mine', session)).toBe('2');
+    await it.sql('INSERT INTO mine VALUES (1 + 2)', session);
+    expect(await it.sql('SELECT sum(n) FROM mine', session)).toBe('6');
     expect(await it.post('SELECT count() FROM mine')).toMatchObject({ code: 60 });
     expect(await it.post('SELECT 1', { session_id: 'unknown', session_check: '1' })).toMatchObject({
       code: 372,

@@ -68,7 +68,8 @@ function loadNative(): NativeEngine {
       if (isNativeEngine(native)) return native;
     }
   } catch (error) {
-    throw new EngineMissing(error instanceof Error ? error.message : String(error));
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new EngineMissing(reason.split('\n', 1)[0] ?? '');
   }
   throw new EngineMissing('this version of chdb has other native functions than 3.4.0');
 }

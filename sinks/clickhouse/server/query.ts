@@ -45,11 +45,15 @@ export interface QueryContext {
 
 /** Settings that a read-only user may lower for itself by the URL: clients such as Grafana always send it. */
 const settingsForAll = new Set(['max_execution_time']);
-/** Values may hold expressions; those that might read a file are not evaluated (statement.ts, I1). */
-const noExpressions: readonly Setting[] = [
-  ['input_format_values_interpret_expressions', '0'],
-  ['input_format_values_deduce_templates_of_expressions', '0'],
-];
+
+/** Whether expressions in data of format Values are evaluated: not where they might read a file (statement.ts, I1). */
+function valuesExpressions(areAllowed: boolean): readonly Setting[] {
+  const value = areAllowed ? '1' : '0';
+  return [
+    ['input_format_values_interpret_expressions', value],
+    ['input_format_values_deduce_templates_of_expressions', value],
+  ];
+}
 
 function assignments(settings: readonly Setting[]): string {
   if (settings.length === 0) return '';
@@ -76,13 +80,13 @@ function identifier(name: string): string {
 }
 
 /** The whole statement when it is none with data: URL and body together. */
-async function statementText(context: QueryContext): Promise<string> {
+function statementText(context: QueryContext): string {
   const { request, body, maxQueryBytes } = context;
   const text = Buffer.concat([Buffer.from(request.urlQuery, 'utf8'), Buffer.from('\n'), body.head]);
   if (!body.isComplete || text.length > maxQueryBytes + 1) {
     throw exception(62, `Syntax error: Max query size exceeded (${maxQueryBytes} bytes).`);
   }
-  return Promise.resolve(text.toString('utf8').trim());
+  return text.toString('utf8').trim();
 }
 
 /** The head of an insert with data, if the request is one, and where in the body its data starts. */
@@ -131,7 +135,7 @@ async function insert(
       `INSERT INTO ${target} FROM INFILE ${stringLiteral(path)} COMPRESSION 'none'` +
       `${settings === '' ? '' : ` SETTINGS ${settings}`} FORMAT ${head.format}`;
     context.onWrite();
-    const extra = mentionsFile.found() ? noExpressions : [];
+    const extra = valuesExpressions(!mentionsFile.found());
     const result = await lease.connection.run(
       prelude(context, extra) + sql,
       'TabSeparated',
@@ -173,10 +177,10 @@ async function canonicalise(connection: EngineConnection, sql: string): Promise<
 
 async function runStatement(context: QueryContext): Promise<QueryOutcome> {
   const { request, lease, spoolPath } = context;
-  const statement = await canonicalise(lease.connection, await statementText(context));
+  const statement = await canonicalise(lease.connection, statementText(context));
   checkReadonly(statement, request);
   const format = statement.format ?? request.defaultFormat;
-  const before = prelude(context, noExpressions);
+  const before = prelude(context, valuesExpressions(false));
   if (!statement.isSelect) {
     context.onWrite();
     const sql = statement.verb === 'KILL' ? killByClientId(statement) : statement.canonical;

@@ -52,10 +52,22 @@ async function* decoded(message: IncomingMessage, maxBytes: number): AsyncGenera
     source = message.pipe(decoder);
   }
   let bytes = 0;
-  for await (const chunk of source) {
-    bytes += chunk.length;
-    if (bytes > maxBytes) throw tooLarge(maxBytes);
-    yield chunk;
+  try {
+    for await (const chunk of source) {
+      bytes += chunk.length;
+      if (bytes > maxBytes) throw tooLarge(maxBytes);
+      yield chunk;
+    }
+  } catch (error) {
+    // Node's codes of zlib and Brotli errors.
+    if (!(
+      error instanceof Error &&
+      'code' in error &&
+      /^(Z_|ERR__ERROR|ERR_PADDING)/.test(String(error.code))
+    ))
+      throw error;
+    const encoding = String(message.headers['content-encoding']);
+    throw exception(354, `The body is not what Content-Encoding ${encoding} says: ${error.message}.`, 400);
   }
 }
 
