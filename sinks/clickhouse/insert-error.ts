@@ -25,12 +25,21 @@ const TOO_MANY_PARTS = 252;
 
 /** Classes an error of the ClickHouse client, or of the log. */
 export function classify(error: unknown): InsertFailure {
-  if (error instanceof ClickHouseError) return ofCode(Number(error.code), error.message);
+  const code = codeOf(error);
+  if (code !== undefined) return ofCode(code, reasonOf(error));
   // Weir's own errors say it themselves.
   if (error instanceof Error && 'retryable' in error)
     return error.retryable === true ? 'transient' : 'permanent';
   // What is no answer of ClickHouse is a connection refused, reset, timed out, or a proxy's answer; bugs are not retried.
   return error instanceof TypeError || error instanceof RangeError ? 'permanent' : 'transient';
+}
+
+/** ClickHouse's code in an error; undefined in one that is no answer of ClickHouse. */
+function codeOf(error: unknown): number | undefined {
+  if (error instanceof ClickHouseError) return Number(error.code);
+  // The client leaves an answer that does not end as it expects as bare text.
+  const text = error instanceof Error ? /^Code: (\d+)\. DB::/.exec(error.message)?.[1] : undefined;
+  return text === undefined ? undefined : Number(text);
 }
 
 function ofCode(code: number, message: string): InsertFailure {
@@ -42,7 +51,8 @@ function ofCode(code: number, message: string): InsertFailure {
 
 /** An error of the client as a SinkError whose message names the place. */
 export function describeFailure(error: unknown, failure: InsertFailure, place: string): SinkError {
-  const code = error instanceof ClickHouseError ? ` (ClickHouse code ${error.code})` : '';
+  const number = codeOf(error);
+  const code = number === undefined ? '' : ` (ClickHouse code ${number})`;
   const sinkCode =
     failure === 'permanent'
       ? 'clickhouse-permanent'

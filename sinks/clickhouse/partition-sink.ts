@@ -18,22 +18,16 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { LogRecord } from '#engine/log/log.ts';
-import { Batch, type BatchLimits } from './batch.ts';
+import { Batch, CHUNK_RECORDS, type BatchLimits } from './batch.ts';
 import { SinkError } from './error.ts';
 import { formatIntent } from './intent.ts';
 import { ENCODER_VERSION } from './native/block-encoder.ts';
 import type { InsertOutcome, PartitionLimits, PartitionPorts } from './partition-ports.ts';
-import { describePromise, restorePromised, type Promised } from './promised-batch.ts';
+import { SCHEMA_POLL_MS, describePromise, restorePromised, type Promised } from './promised-batch.ts';
 import { Waiter } from './waiter.ts';
-
-/** Records read, decoded and encoded in one go, before other work gets its turn: about a millisecond. */
-const CHUNK_RECORDS = 256;
 
 /** So many single rows refused one after another are no bad rows: the table or a view of it is wrong. */
 const MAX_REFUSED_IN_A_ROW = 100;
-
-/** How often a record whose schema is unknown is looked at again. */
-const SCHEMA_POLL_MS = 100;
 
 export class PartitionSink {
   readonly #ports: PartitionPorts;

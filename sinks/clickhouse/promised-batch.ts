@@ -1,13 +1,13 @@
 /** Building a promised batch again from the log, row for row as it was promised (see intent.ts). */
 import type { Committed, LogRecord } from '#engine/log/log.ts';
-import type { Batch } from './batch.ts';
+import { CHUNK_RECORDS, type Batch } from './batch.ts';
 import { SinkError } from './error.ts';
 import { parseIntent, type Intent } from './intent.ts';
 import { ENCODER_VERSION } from './native/block-encoder.ts';
 import type { PartitionPorts } from './partition-ports.ts';
 
-const CHUNK_RECORDS = 256;
-const SCHEMA_POLL_MS = 100;
+/** How often a record whose schema is unknown is looked at again. */
+export const SCHEMA_POLL_MS = 100;
 
 /** A batch by its place. */
 export interface Promised {

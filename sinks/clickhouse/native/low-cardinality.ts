@@ -71,6 +71,8 @@ export class LowCardinalityBuilder implements ColumnBuilder {
   }
 
   writeData(out: ByteWriter): void {
+    // Inside arrays that are all empty: the engine then reads not even the flags.
+    if (this.#rows === 0) return;
     const width = this.#width();
     // 0: UInt8, 1: UInt16, 2: UInt32
     out.writeUInt64(OWN_KEYS | (width >> 1));

@@ -282,6 +282,18 @@ describe('the engine reads back', () => {
     expect(summary).toEqual({ n: '100000', keys: String(keys), right: '100000' });
   });
 
+  test('rows whose arrays and maps are all empty, of any type', () => {
+    for (const sample of SCALARS) {
+      for (const of of [sample, orNull(sample)]) {
+        const types = [arrayOf(of), mapOf(of), arrayOf(tupleOf(of, of)), arrayOf(arrayOf(of))].map(
+          (s) => s.type,
+        );
+        const empty = [[], {}, [], []];
+        expect(roundTrip([...types, { kind: 'Int32' }], [[...empty, 1]])).toEqual([[...empty, 1]]);
+      }
+    }
+  });
+
   test('a block without rows', () => {
     expect(roundTrip([{ kind: 'String' }, { kind: 'LowCardinality', nullable: true }], [])).toEqual([]);
   });

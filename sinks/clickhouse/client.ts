@@ -1,0 +1,27 @@
+/** The ClickHouse client as the sink and its neighbours use it. */
+import { ClickHouseLogLevel, createClient, type ClickHouseClient } from '@clickhouse/client';
+
+export interface ClientConfig {
+  /** `http://host:8123` */
+  readonly url: string;
+  readonly username?: string;
+  readonly password?: string;
+  /** Connections at a time; more requests than these wait. Default 10. */
+  readonly maxConnections?: number;
+  /** A request without an answer for so long has failed. Default 60,000. */
+  readonly requestTimeoutMs?: number;
+}
+
+/** Opens a client; `close` it at the end. Failures reach the caller as errors only: the client itself logs nothing. */
+export function openClient(config: ClientConfig): ClickHouseClient {
+  const { url, username = 'default', password = '', maxConnections = 10, requestTimeoutMs = 60_000 } = config;
+  return createClient({
+    url,
+    username,
+    password,
+    application: 'weir',
+    max_open_connections: maxConnections,
+    request_timeout: requestTimeoutMs,
+    log: { level: ClickHouseLogLevel.OFF },
+  });
+}

@@ -1,0 +1,74 @@
+/** What partitions share: memory, places, encoders. */
+import { describe, expect, test } from 'vitest';
+import { BytePool, FLOOR_BYTES } from './byte-pool.ts';
+import { ConcurrencyLimit } from './concurrency-limit.ts';
+import { EncoderPool } from './encoder-pool.ts';
+import { everyType, everyTypeEvent } from './every-type.fixture.ts';
+import { tableOf } from './tables.ts';
+
+describe('BytePool', () => {
+  test('gives each holder its floor, and no more than the pool to all together', () => {
+    const pool = new BytePool(1000);
+    expect(pool.resize(0, FLOOR_BYTES)).toBe(true);
+    expect(pool.resize(FLOOR_BYTES, FLOOR_BYTES + 600)).toBe(true);
+    expect(pool.resize(0, FLOOR_BYTES)).toBe(true);
+    expect(pool.resize(FLOOR_BYTES, FLOOR_BYTES + 600)).toBe(false);
+    expect(pool.resize(FLOOR_BYTES, FLOOR_BYTES + 400)).toBe(true);
+    pool.resize(FLOOR_BYTES + 600, 0);
+    expect(pool.resize(FLOOR_BYTES + 400, FLOOR_BYTES + 1000)).toBe(true);
+  });
+});
+
+describe('ConcurrencyLimit', () => {
+  test('runs so many at a time, in the order of their coming, and goes on after failures', async () => {
+    const limit = new ConcurrencyLimit(2);
+    let running = 0;
+    let most = 0;
+    const order: number[] = [];
+    const work = (i: number) => async (): Promise<void> => {
+      running += 1;
+      most = Math.max(most, running);
+      order.push(i);
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      running -= 1;
+      if (i % 3 === 0) throw new Error(String(i));
+    };
+    const all = await Promise.allSettled(Array.from({ length: 9 }, (_, i) => limit.run(work(i))));
+    expect(most).toBe(2);
+    expect(order).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
+    expect(all.map(({ status }) => status === 'rejected')).toEqual([
+      true,
+      false,
+      false,
+      true,
+      false,
+      false,
+      true,
+      false,
+      false,
+    ]);
+  });
+});
+
+describe('EncoderPool', () => {
+  const table = tableOf(everyType, 'x');
+  const record = { offset: 0, key: null, value: null, timestampMs: 0, headers: {} };
+
+  test('hands out what came back, empty', () => {
+    const pool = new EncoderPool(1e6);
+    const encoder = pool.take(table);
+    encoder.append([{ event: everyTypeEvent(1), record, deleted: false }]);
+    pool.giveBack(table, encoder);
+    expect(pool.take(table)).toBe(encoder);
+    expect(encoder.rows).toBe(0);
+    expect(pool.take(table)).not.toBe(encoder);
+  });
+
+  test('keeps no more memory than it may', () => {
+    const pool = new EncoderPool(10);
+    const encoder = pool.take(table);
+    encoder.append([{ event: everyTypeEvent(1), record, deleted: false }]);
+    pool.giveBack(table, encoder);
+    expect(pool.take(table)).not.toBe(encoder);
+  });
+});
