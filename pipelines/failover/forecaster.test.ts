@@ -35,6 +35,13 @@ describe('forecaster', () => {
     expect(made).toEqual({ rate: expect.closeTo(expected, 5) as number, method: 'exponential_smoothing' });
   });
 
+  it('takes a season that was made shorter while it was learning', () => {
+    const learning = after([1, 2, 3, 4, 5, 6, 7]);
+    const shorter = observe(learning, 8, { ...options, seasonLength: 2 });
+    expect(shorter.seasonals).toHaveLength(2);
+    expect(forecast(shorter, 1, options)?.rate).toBeCloseTo(9, 9);
+  });
+
   it('counts missing bins and learns nothing from them', () => {
     const known = after([5, 9, 7]);
     const gap = observe(known, null, options);

@@ -68,7 +68,8 @@ export function observe(forecaster: Forecaster, rate: number | null, options: Fo
   if (forecaster.seen === 0 && rate === null) return counted;
   const history = [...forecaster.history, rate ?? forecaster.smoothed];
   if (history.length < 2 * options.seasonLength) return { ...counted, history };
-  const start = initialHoltWinters(history);
+  // Longer than two seasons where a replay has made the season shorter.
+  const start = initialHoltWinters(history.slice(-2 * options.seasonLength));
   const { level, trend, seasonals, seasonIndex } = start;
   return { ...counted, history: [], level, trend, seasonals, season_index: seasonIndex };
 }

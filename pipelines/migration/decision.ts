@@ -26,7 +26,7 @@ interface Outputs {
   readonly alerts: Stream<Alert>;
   readonly outcomes: Stream<Outcome>;
 }
-type TimerName = 'holdDown' | 'reuse' | 'noReplug' | 'conflict' | 'ackTimeout';
+type TimerName = 'holdDown' | 'reuse' | 'noReplug' | 'noPath' | 'conflict' | 'ackTimeout';
 type TimerChange = { readonly set: TimerName; readonly atMs: number } | { readonly clear: TimerName };
 
 /** What a decision comes to: the processor's result. */

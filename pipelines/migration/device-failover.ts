@@ -17,7 +17,8 @@ import {
   type DeviceState,
 } from '#schemas/migration/generated.ts';
 import { onAcknowledgement, onAckTimeout } from './acknowledgement-handler.ts';
-import { onConflict, onHoldDown, onLinkState, onNoReplug, onReuse } from './link-handler.ts';
+import { onHoldDown, onLinkState, onReuse } from './link-handler.ts';
+import { onConflict, onNoPath, onNoReplug } from './link-watches.ts';
 import { parameters } from './parameters.ts';
 import { onPhase } from './phase-handler.ts';
 
@@ -41,6 +42,7 @@ export const deviceFailover: Processor = processor({
     holdDown: { clock: 'event', fire: onHoldDown },
     reuse: { clock: 'event', fire: onReuse },
     noReplug: { clock: 'event', fire: onNoReplug },
+    noPath: { clock: 'event', fire: onNoPath },
     conflict: { clock: 'event', fire: onConflict },
     ackTimeout: { clock: 'wall', fire: onAckTimeout },
   },

@@ -78,9 +78,19 @@ describe('the path of a virtual device', () => {
       link(2_000, { link_up: false }),
       link(3_000, { link_up: false }),
     ];
-    const { transitions, alertKinds } = run(events, 0, patient);
+    const { transitions, alerts } = run(events, 5_000, patient);
     expect(transitions.map(({ to }) => to)).toEqual(['primary', 'standby']);
-    expect(alertKinds).toEqual(['no_path']);
+    expect(alerts).toMatchObject([{ kind: 'no_path', severity: 'critical', at: startMs + 4_000 }]);
+  });
+
+  it('is not called missing for the moment that a move to another host takes', () => {
+    const events = [
+      link(0, { interface: 'standby' }),
+      link(1_000, { attached: false }),
+      link(5_000, { interface: 'standby', attached: false }),
+      link(6_500, { interface: 'standby', host: 'host-b' }),
+    ];
+    expect(run(events, 5_000, patient).alertKinds).toEqual([]);
   });
 });
 

@@ -17,7 +17,8 @@ import {
   type Rejected,
 } from './decision.ts';
 import { penaltyAfterFlap, penaltyAt, reuseAfterMs } from './flap-damping.ts';
-import { holderOf, isLive, isPrimaryPlugged, isStandbyDown, macConflict, recordLink } from './links.ts';
+import { watchForConflict, watchForPath, watchForReplug } from './link-watches.ts';
+import { holderOf, isLive, recordLink } from './links.ts';
 
 export function onLinkState(state: DeviceState, event: LinkState, at: Context): Decided | Rejected {
   if (event.path_epoch < 0) return { reject: `path_epoch is ${event.path_epoch}; an epoch is 0 or more` };
@@ -31,24 +32,15 @@ export function onLinkState(state: DeviceState, event: LinkState, at: Context): 
     alert(decision, kind, kind === 'stale_epoch' ? 'warning' : 'info', detail, aboutReport(event));
     return decision.result();
   }
-  const wasWithoutPath = withoutPath(state);
   decision.set({ links: recorded.links, path_epoch: Math.max(state.path_epoch, event.path_epoch) });
   if (event.interface === 'primary') primaryReported(decision, event, state);
   watchForConflict(decision, state);
-  if (withoutPath(decision.state) && !wasWithoutPath) {
-    alert(decision, 'no_path', 'critical', 'neither interface works: data stays on standby', {
-      host: event.host,
-    });
-  }
+  watchForPath(decision, state);
   return decision.result();
 }
 
 function aboutReport(event: LinkState): { host: string; pathEpoch: number } {
   return { host: event.host, pathEpoch: event.path_epoch };
-}
-
-function withoutPath(state: DeviceState): boolean {
-  return !state.primary_up && isStandbyDown(state);
 }
 
 function primaryReported(decision: Decision, event: LinkState, before: DeviceState): void {
@@ -136,58 +128,5 @@ export function onReuse(state: DeviceState, at: Context): Decided {
   const penalty = penaltyAt({ at_ms: state.penalty_at, value: state.penalty }, at.eventTimeMs, at.parameters);
   const decision = new Decision({ ...state, penalty, penalty_at: at.eventTimeMs, suppressed: false }, at);
   returnToPrimary(decision);
-  return decision.result();
-}
-
-function watchForReplug(decision: Decision, before: DeviceState, event: LinkState): void {
-  const { at } = decision;
-  const plugged = isPrimaryPlugged(decision.state);
-  const first = !before.links.some((link) => link.interface === 'primary');
-  if (plugged) {
-    if (!first && !isPrimaryPlugged(before)) decision.clearTimer('noReplug');
-  } else if (first || isPrimaryPlugged(before)) {
-    decision.startTimer('noReplug', event.observed_at + at.parameters.noReplugMs);
-  }
-}
-
-/** Timer: an unplugged primary should have been plugged in again. */
-export function onNoReplug(state: DeviceState, at: Context): Decided {
-  const decision = new Decision(state, at);
-  const { noReplugMs } = at.parameters;
-  if (isPrimaryPlugged(state)) return decision.result();
-  const { migration } = state;
-  const lastReportMs = migration === null ? 0 : Math.max(migration.source_at, migration.target_at);
-  if (migration !== null && !migration.ended && at.eventTimeMs - lastReportMs < noReplugMs) {
-    // Unplugged for a migration that still reports: it is plugged in again at the migration's end.
-    decision.startTimer('noReplug', lastReportMs + noReplugMs);
-  } else {
-    const detail = `primary has not been plugged in on any host within ${noReplugMs} ms of its unplug or of the migration's last report`;
-    alert(decision, 'no_replug', 'warning', detail);
-  }
-  return decision.result();
-}
-
-function watchForConflict(decision: Decision, before: DeviceState): void {
-  const { state, at } = decision;
-  const had = macConflict(before) !== undefined;
-  const has = macConflict(state) !== undefined;
-  if (has && !had) {
-    decision.startTimer('conflict', at.eventTimeMs + at.parameters.conflictGraceMs);
-  } else if (had && !has) decision.clearTimer('conflict');
-}
-
-/** Timer: a MAC has been live on two hosts for longer than overtaking reports explain. */
-export function onConflict(state: DeviceState, at: Context): Decided {
-  const decision = new Decision(state, at);
-  const conflict = macConflict(state);
-  if (conflict !== undefined) {
-    const [winner, loser] = conflict;
-    const claims = `${winner.host} (epoch ${winner.path_epoch}) and ${loser.host} (epoch ${loser.path_epoch})`;
-    const detail = `${winner.interface} ${winner.mac} is live on ${claims} for ${at.parameters.conflictGraceMs} ms: ${winner.host} holds it`;
-    alert(decision, 'mac_on_two_hosts', 'critical', detail, {
-      host: loser.host,
-      pathEpoch: loser.path_epoch,
-    });
-  }
   return decision.result();
 }

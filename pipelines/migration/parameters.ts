@@ -18,6 +18,8 @@ export const parameters = {
   noReplugMs: 15_000,
   /** Two hosts may claim one MAC for this long: the target's report may overtake the source's. */
   conflictGraceMs: 1_000,
+  /** A device without a working interface is reported after this long; moving to another host takes a moment. */
+  noPathGraceMs: 2_000,
   /** Wall time after which an unacknowledged command is issued again. */
   ackTimeoutMs: 2_000,
   /** Issues of one command, the first included, before it is given up and reported. */

@@ -3,45 +3,21 @@ import { readdirSync, readFileSync } from 'node:fs';
 import type { Stream } from '#engine/topology/stream.ts';
 import { streams as failoverStreams } from '#pipelines/failover/index.ts';
 import { streams as migrationStreams } from '#pipelines/migration/index.ts';
+import { parseReport, type Report } from '#cli/reports/report-file.ts';
 import { openEngine, type Engine } from '#sinks/clickhouse/chdb.fixture.ts';
 import { createTableSql, tableOf } from '#sinks/clickhouse/tables.ts';
 
 const root = new URL('../../', import.meta.url);
 
-export interface Report {
-  readonly name: string;
-  readonly sql: string;
-  readonly question: string;
-  /** By name: ClickHouse type and default, as text. */
-  readonly parameters: ReadonlyMap<string, { readonly type: string; readonly value: string }>;
-  readonly columns: readonly string[];
-}
-
-/** Every report of these subsystems, header parsed. */
+/** Every report, parsed as `weir report` parses it. */
 export function readReports(): readonly Report[] {
   const directory = new URL('reports/', root);
   return readdirSync(directory)
     .filter((file) => file.endsWith('.sql'))
     .sort()
-    .map((file) => readReport(file.replace(/\.sql$/, ''), readFileSync(new URL(file, directory), 'utf8')));
-}
-
-function readReport(name: string, text: string): Report {
-  const lines = text.split('\n');
-  const header = lines.filter((line) => line.startsWith('--'));
-  const parameters = header.flatMap((line) => {
-    const match = /^-- parameter: (\w+) (\S+) default (.+?): /.exec(line);
-    if (match === null) return [];
-    const [, parameter, type, literal] = match as unknown as [string, string, string, string];
-    return [[parameter, { type, value: literal.replace(/^'(.*)'$/, '$1') }] as const];
-  });
-  return {
-    name,
-    sql: lines.filter((line) => !line.startsWith('--')).join('\n'),
-    question: /^-- question: (.+)$/.exec(lines[0] ?? '')?.[1] ?? '',
-    parameters: new Map(parameters),
-    columns: header.flatMap((line) => /^-- column: (\w+): ./.exec(line)?.[1] ?? []),
-  };
+    .map((file) =>
+      parseReport(file.replace(/\.sql$/, ''), readFileSync(new URL(file, directory), 'utf8'), file),
+    );
 }
 
 export type Row = Readonly<Record<string, unknown>>;
@@ -101,15 +77,21 @@ export function runReport(
   report: Report,
   values: Readonly<Record<string, string>> = {},
 ): Row[] {
-  for (const [name, { value }] of report.parameters) {
-    engine.run(`SET param_${name} = '${values[name] ?? value}'`);
-  }
+  setParameters(engine, report, values);
   return engine.rows<Row>(report.sql);
 }
 
-/** Names of a report's result columns, in order, by running it. */
+/** Names of a report's result columns, in order, by running it with its defaults. */
 export function columnsOf(engine: Engine, report: Report): string[] {
-  for (const [name, { value }] of report.parameters) engine.run(`SET param_${name} = '${value}'`);
+  setParameters(engine, report, {});
   const [names] = engine.run(`${report.sql}\nFORMAT TabSeparatedWithNames`).split('\n');
   return (names ?? '').split('\t');
+}
+
+function setParameters(engine: Engine, report: Report, values: Readonly<Record<string, string>>): void {
+  for (const { name, type, defaultText } of report.parameters) {
+    const value = type.encode(values[name] ?? defaultText);
+    if (value === undefined) throw new Error(`${report.name}: '${values[name] ?? ''}' is no ${type.name}`);
+    engine.run(`SET param_${name} = '${value}'`);
+  }
 }

@@ -29,10 +29,7 @@ function report(name: string, values: Readonly<Record<string, string>> = {}): Ro
 describe('reports over empty tables', () => {
   it.each(reports)('$name says what it asks and what its columns mean, and runs', (one) => {
     expect(one.question).toMatch(/\?$/);
-    expect(columnsOf(engine, one)).toEqual(one.columns);
-    const used = new Set([...one.sql.matchAll(/\{(\w+):/g)].map((match) => match[1]));
-    expect(new Set(one.parameters.keys())).toEqual(used);
-    for (const [name, { type }] of one.parameters) expect(one.sql).toContain(`{${name}:${type}}`);
+    expect(columnsOf(engine, one)).toEqual(one.columns.map(({ name }) => name));
     expect(runReport(engine, one)).toEqual([]);
   });
 });
