@@ -37,6 +37,11 @@ export const commandList: readonly CommandEntry[] = [
     load: async () => (await import('./commands/replay.ts')).registerReplay,
   },
   {
+    name: 'report',
+    summary: 'answer a question from the tables in ClickHouse',
+    load: async () => (await import('./commands/report.ts')).registerReport,
+  },
+  {
     name: 'topology',
     summary: 'show the processors and the topics between them',
     load: async () => (await import('./commands/topology.ts')).registerTopology,
