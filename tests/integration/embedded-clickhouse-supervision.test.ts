@@ -1,8 +1,9 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import {
@@ -19,6 +20,15 @@ function isAlive(pid: number): boolean {
   } catch {
     return false;
   }
+}
+
+function childrenOf(pid: number): readonly number[] {
+  // pgrep exits with 1 when it finds none.
+  const { stdout } = spawnSync('pgrep', ['-P', String(pid)], { encoding: 'utf8' });
+  return stdout
+    .split('\n')
+    .filter((line) => line !== '')
+    .map(Number);
 }
 
 describe('a killed child', () => {
@@ -90,27 +100,31 @@ describe('stopping', () => {
     process.kill(it.server.pid(), 'SIGINT');
     process.kill(it.server.pid(), 'SIGTERM');
     process.kill(it.server.pid(), 'SIGHUP');
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await sleep(100);
     expect(await it.sql('SELECT 1')).toBe('1');
     await it.close();
   });
 
-  test('follows the death of the parent', async () => {
-    const dataDir = await newDirectory();
-    const entry = new URL('../../dist/sinks/clickhouse/server/embedded-server.js', import.meta.url);
-    const program = `import { startEmbeddedServer } from ${JSON.stringify(fileURLToPath(entry))};
+  test.each(['when all is well', 'in a start that never ends'])(
+    'follows the death of the parent %s',
+    async (state) => {
+      const dataDir = await newDirectory();
+      if (state !== 'when all is well') execFileSync('mkfifo', [join(dataDir, 'lock')]);
+      const entry = new URL('../../dist/sinks/clickhouse/server/embedded-server.js', import.meta.url);
+      const program = `import { startEmbeddedServer } from ${JSON.stringify(fileURLToPath(entry))};
       const server = await startEmbeddedServer({ dataDir: ${JSON.stringify(dataDir)} });
-      console.log(server.pid());
-      process.kill(process.pid, 'SIGKILL');`;
-    const parent = spawn(process.execPath, ['--input-type=module', '-e', program], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    const [output] = (await once(parent.stdout, 'data')) as [Buffer];
-    const child = Number(output.toString().trim());
-    expect(child).toBeGreaterThan(1);
-    await until(() => !isAlive(child), 5_000);
-    await rm(dataDir, { recursive: true });
-  }, 15_000);
+      console.log('ready');`;
+      const args = ['--input-type=module', '-e', program];
+      const parent = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+      if (state === 'when all is well') await once(parent.stdout, 'data');
+      await until(() => childrenOf(parent.pid ?? 0).length === 1);
+      const [child = 0] = childrenOf(parent.pid ?? 0);
+      parent.kill('SIGKILL');
+      await until(() => !isAlive(child), 6_000);
+      await rm(dataDir, { recursive: true });
+    },
+    15_000,
+  );
 });
 
 describe('a start that cannot succeed says where and what to do', () => {
@@ -186,6 +200,16 @@ describe('a start that cannot succeed says where and what to do', () => {
     expect(error).toMatchObject({ code: 'data-dir-not-writable' });
     expect(String(error)).toContain(dataDir);
     await rm(parent, { recursive: true });
+  });
+
+  test('a start that never ends is given up, and its process with it', async () => {
+    // Opening a FIFO waits for somebody at its other end, for ever.
+    const dataDir = await newDirectory();
+    execFileSync('mkfifo', [join(dataDir, 'lock')]);
+    const error = await failure(startEmbeddedServer({ dataDir, startTimeoutMs: 500 }));
+    expect(error).toMatchObject({ code: 'start-timeout' });
+    expect(childrenOf(process.pid)).toEqual([]);
+    await rm(dataDir, { recursive: true });
   });
 
   test('senseless limits', async () => {

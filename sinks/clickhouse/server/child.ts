@@ -115,8 +115,11 @@ async function start(
   }
 }
 
-/** Stop in order. Resolves when everything is closed and the lock given back. */
-async function stop({ server, engine, running, sessions, dataDir }: Started, graceMs: number): Promise<void> {
+/** Stop in order. Resolves with true when everything is closed and the lock given back, with false when that cannot be. */
+async function stop(
+  { server, engine, running, sessions, dataDir }: Started,
+  graceMs: number,
+): Promise<boolean> {
   const answered = new Promise<void>((resolve) => {
     server.close(() => {
       resolve();
@@ -128,8 +131,8 @@ async function stop({ server, engine, running, sessions, dataDir }: Started, gra
   server.closeIdleConnections();
   if (!(await running.idle(graceMs))) {
     await running.killAll();
-    // A statement that does not heed the kill: leave without closing; what it wrote is as after a crash, whole or not there.
-    if (!(await running.idle(killGraceMs))) return;
+    // A statement that does not heed the kill: what it wrote is as after a crash, whole or not there.
+    if (!(await running.idle(killGraceMs))) return false;
   }
   // What has been computed is still sent, if the client takes it.
   await Promise.race([answered, sleep(graceMs)]);
@@ -138,6 +141,7 @@ async function stop({ server, engine, running, sessions, dataDir }: Started, gra
   sessions.close();
   engine.close();
   await dataDir.release();
+  return true;
 }
 
 function tell(message: FromChild): Promise<void> {
@@ -169,8 +173,11 @@ function main(): void {
   const stopAndExit = async (graceMs: number): Promise<void> => {
     if (isStopping) return;
     isStopping = true;
-    const started = await starting;
-    if (started !== undefined) await stop(started, graceMs);
+    // Without a start that has come to an end, or with a statement that does not, a thread is busy, which `exit`
+    // would wait for.
+    const ended = await Promise.race([starting, sleep(graceMs, 'starting' as const)]);
+    const isClean = ended !== 'starting' && (ended === undefined || (await stop(ended, graceMs)));
+    if (!isClean) process.kill(process.pid, 'SIGKILL');
     process.exit();
   };
   process.on('message', (raw: unknown) => {
