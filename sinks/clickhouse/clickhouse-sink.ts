@@ -78,6 +78,8 @@ interface Running {
   readonly table: Table;
   readonly source: PartitionSource;
   readonly sink: PartitionSink;
+  /** Of its own: whatever a partition waits for listens to it, and listeners must not grow with the partitions. */
+  readonly stop: AbortController;
   readonly ended: Promise<void>;
 }
 
@@ -102,7 +104,6 @@ class RunningSink implements ClickHouseSink {
   readonly failed: Promise<SinkError>;
   readonly #running: Running[] = [];
   readonly #counters = new Map<Table, TableCounters>();
-  readonly #stop = new AbortController();
   #fail: (error: SinkError) => void = () => undefined;
   #failure: SinkError | undefined;
 
@@ -116,7 +117,8 @@ class RunningSink implements ClickHouseSink {
       const codec = eventCodec(table.stream, shared.writers);
       for (const source of sources) {
         const sink = new PartitionSink(partitionPorts(shared, table, source, codec, counters), limits);
-        this.#running.push({ table, source, sink, ended: this.#run(table, source, sink) });
+        const stop = new AbortController();
+        this.#running.push({ table, source, sink, stop, ended: this.#run(table, source, sink, stop.signal) });
       }
     }
   }
@@ -163,14 +165,14 @@ class RunningSink implements ClickHouseSink {
       return await Promise.race([drained, deadline]);
     } finally {
       clearTimeout(timer);
-      this.#stop.abort();
+      for (const { stop } of this.#running) stop.abort();
       await Promise.all(this.#running.map(({ ended }) => ended));
     }
   }
 
-  async #run(table: Table, source: PartitionSource, sink: PartitionSink): Promise<void> {
+  async #run(table: Table, source: PartitionSource, sink: PartitionSink, stop: AbortSignal): Promise<void> {
     try {
-      await sink.run(this.#stop.signal);
+      await sink.run(stop);
     } catch (error) {
       const failure =
         error instanceof SinkError
