@@ -2,7 +2,8 @@
  * The in-memory log as agents, simulators and clients see it.
  *
  * I1  `publish` resolves when the event is in the log; while the log has no room it waits.
- * I2  A subscription reads with a group of its own, partition by partition, one event at a time.
+ * I2  A subscription reads with a group of its own, partition by partition, one event at a time. A handler that fails
+ *     is reported, and the next event goes on: an actuator answers for its commands itself.
  */
 import { randomUUID } from 'node:crypto';
 import { eventCodec, type EventCodec } from '../codec/event-codec.ts';
@@ -16,20 +17,21 @@ export class EmbeddedEdge implements Publisher, Subscriber {
   readonly #log: MemoryLog;
   readonly #writers: WriterSchemas;
   readonly #codecs = new Map<Stream<unknown>, EventCodec<unknown>>();
-  readonly #source = `/weir/embedded/${randomUUID()}`;
-  readonly #onUndecodable: (place: string, error: unknown) => void;
+  /** Makes names of this edge unique: two may share a log, and ids must differ from those of an earlier run. */
+  readonly #run = randomUUID();
+  readonly #onFailure: (place: string, error: unknown) => void;
   #published = 0;
+  #ids = 0;
   #subscriptions = 0;
 
-  /** `onUndecodable` hears of records that a subscriber cannot read; the tasks and sinks report them as dead letters. */
-  constructor(
-    log: MemoryLog,
-    writers: WriterSchemas,
-    onUndecodable: (place: string, error: unknown) => void,
-  ) {
+  /**
+   * `onFailure` hears of records that a subscriber cannot read (tasks and sinks report them as dead letters) and of
+   * handlers that failed, with `<topic>/<partition>/<offset>`.
+   */
+  constructor(log: MemoryLog, writers: WriterSchemas, onFailure: (place: string, error: unknown) => void) {
     this.#log = log;
     this.#writers = writers;
-    this.#onUndecodable = onUndecodable;
+    this.#onFailure = onFailure;
   }
 
   /** Events accepted so far. */
@@ -40,9 +42,9 @@ export class EmbeddedEdge implements Publisher, Subscriber {
   async publish<T>(stream: Stream<T>, event: T, options: PublishOptions = {}): Promise<void> {
     const value = this.#codecOf(stream).encode(event);
     const timestampMs = eventTimeMsOf(stream, event as object);
-    const source = options.source ?? this.#source;
-    const id = options.id ?? String(this.#published);
-    this.#published += 1;
+    const source = options.source ?? `/weir/embedded/${this.#run}`;
+    const id = options.id ?? `${this.#run}-${this.#ids}`;
+    this.#ids += 1;
     await this.#log.write([
       {
         topic: stream.topic,
@@ -52,14 +54,15 @@ export class EmbeddedEdge implements Publisher, Subscriber {
         headers: cloudEventHeaders(id, source, stream.name, timestampMs),
       },
     ]);
+    this.#published += 1;
   }
 
   subscribe<T>(stream: Stream<T>, onEvent: (event: T) => Promise<void> | void): Promise<Subscription> {
     this.#subscriptions += 1;
-    const group = `weir.subscriber-${this.#subscriptions}`;
+    const group = `weir.subscriber-${this.#subscriptions}-${this.#run}`;
     this.#log.subscribe(group, stream.topic);
     const abort = new AbortController();
-    const lanes = Array.from({ length: stream.partitions }, (_, partition) =>
+    const lanes = Array.from({ length: this.#log.partitionCount(stream.topic) }, (_, partition) =>
       this.#read(group, stream, partition, onEvent, abort.signal),
     );
     const done = Promise.all(lanes);
@@ -87,13 +90,11 @@ export class EmbeddedEdge implements Publisher, Subscriber {
       for (const record of this.#log.read(stream.topic, partition, offset, 100)) {
         if (stopped()) return;
         offset = record.offset + 1;
-        let event: T | undefined;
         try {
-          event = record.value === null ? undefined : codec.decode(record.value);
+          if (record.value !== null) await onEvent(codec.decode(record.value));
         } catch (error) {
-          this.#onUndecodable(`${stream.topic}/${partition}/${record.offset}`, error);
+          this.#onFailure(`${stream.topic}/${partition}/${record.offset}`, error);
         }
-        if (event !== undefined) await onEvent(event);
         this.#log.commit(group, stream.topic, partition, offset);
       }
     }

@@ -57,7 +57,8 @@ export class TaskRunner {
     if (this.#error !== undefined) return 0;
     let fed = 0;
     try {
-      for (; fed < maxRecords && this.#error === undefined; fed += 1) {
+      for (; fed < maxRecords; fed += 1) {
+        if (this.#stopped()) break; // an urgent commit may have failed
         this.#fetch();
         const index = nextSource(this.#buffers);
         if (index < 0) break;
@@ -115,6 +116,10 @@ export class TaskRunner {
     } catch (error) {
       this.#fail(error);
     }
+  }
+
+  #stopped(): boolean {
+    return this.#error !== undefined;
   }
 
   #feed(index: number, nowMs: number): void {

@@ -33,7 +33,7 @@ export async function keepUndelivered(directory: string, log: MemoryLog, group: 
       const committed = log.committed(group, topic, partition);
       if (committed === undefined || log.endOffset(topic, partition) <= committed.offset) continue;
       const file = await AvroFileWriter.create(fileOf(directory, topic, partition), recordedRecordSchema);
-      for (let offset = committed.offset; ; ) {
+      for (let offset = committed.offset; ;) {
         const records = log.read(topic, partition, offset, readRecords);
         if (records.length === 0) break;
         for (const record of records) file.append(recordedRecord(record));
@@ -67,7 +67,11 @@ export async function restoreUndelivered(
     text = await readFile(join(directory, listFile), 'utf8');
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return 0;
-    throw new EngineError('recording', `cannot read what an earlier run kept in ${directory}: ${String(error)}`, { cause: error });
+    throw new EngineError(
+      'recording',
+      `cannot read what an earlier run kept in ${directory}: ${String(error)}`,
+      { cause: error },
+    );
   }
   let count = 0;
   for (const { topic, partition, offset, metadata, records } of JSON.parse(text) as Entry[]) {

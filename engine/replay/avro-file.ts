@@ -30,7 +30,11 @@ export class AvroFileWriter<T> {
 
   /** Makes the file; it must not exist yet. */
   static async create<T>(path: string, schema: RecordSchema<T>): Promise<AvroFileWriter<T>> {
-    await mkdir(dirname(path), { recursive: true });
+    try {
+      await mkdir(dirname(path), { recursive: true });
+    } catch (error) {
+      throw new EngineError('recording', `cannot write ${path}: ${String(error)}`, { cause: error });
+    }
     return new AvroFileWriter(path, schema);
   }
 

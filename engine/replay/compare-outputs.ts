@@ -23,7 +23,12 @@ export function firstDifference(
   return extra === undefined ? undefined : `${extra[0]}: output 0 is new: ${describe(extra[1][0]!)}`;
 }
 
-export function sameOutput(a: OutputRecord, b: OutputRecord): boolean {
+/** What an output says, as one string: topic, time, key and value, without its headers. */
+export function contentOf({ topic, timestampMs, key, value }: OutputRecord): string {
+  return `${topic} ${timestampMs} ${key.length} ${key.toString('latin1')}${value?.toString('latin1') ?? ''}${value === null ? '' : '.'}`;
+}
+
+function sameOutput(a: OutputRecord, b: OutputRecord): boolean {
   return (
     a.topic === b.topic &&
     a.timestampMs === b.timestampMs &&

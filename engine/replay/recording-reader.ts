@@ -96,23 +96,25 @@ async function readManifest(directory: string): Promise<RecordingManifest> {
       { cause: error },
     );
   }
-  let manifest: RecordingManifest;
+  let manifest: Partial<RecordingManifest> | null;
   try {
-    manifest = JSON.parse(text) as RecordingManifest;
+    manifest = JSON.parse(text) as Partial<RecordingManifest> | null;
   } catch (error) {
     throw new EngineError('recording', `${path} is damaged: ${String(error)}`, { cause: error });
   }
-  if (
-    (manifest.format as number) !== 1 ||
-    !Array.isArray(manifest.topics) ||
-    !Array.isArray(manifest.tasks)
-  ) {
+  if (manifest?.format !== 1) {
     throw new EngineError(
       'recording',
-      `${path} is of format ${String(manifest.format)}; this Weir reads format 1`,
+      `${path} is of format ${String(manifest?.format)}; this Weir reads format 1`,
     );
   }
-  return manifest;
+  const { topics, tasks, parameters } = manifest;
+  if (!Array.isArray(topics) || !Array.isArray(tasks) || !manifest.schemas || !parameters)
+    throw new EngineError(
+      'recording',
+      `${path} is damaged: topics, tasks, schemas or parameters are missing`,
+    );
+  return manifest as RecordingManifest;
 }
 
 async function readTask(

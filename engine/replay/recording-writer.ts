@@ -131,7 +131,12 @@ export class RecordingWriter {
     for (const announcement of writers.announcements(finishedAtMs)) announced.append(announcement);
     await announced.close();
     const manifest = this.#manifest(announced.count, finishedAtMs);
-    await writeFile(join(this.directory, manifestFile), JSON.stringify(manifest, null, 2) + '\n');
+    const path = join(this.directory, manifestFile);
+    try {
+      await writeFile(path, JSON.stringify(manifest, null, 2) + '\n');
+    } catch (error) {
+      throw new EngineError('recording', `cannot write ${path}: ${String(error)}`, { cause: error });
+    }
     return manifest;
   }
 

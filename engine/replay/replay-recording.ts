@@ -8,16 +8,15 @@
  */
 import { EngineError } from '../engine-error.ts';
 import type { LogRecord } from '../log/log.ts';
-import { partitionOf } from '../log/murmur2.ts';
 import { deadLetters } from '../records/generated.ts';
 import { headerText } from '../task/cloud-events.ts';
-import type { OutputRecord, TaskInput } from '../task/task-io.ts';
+import type { OutputRecord } from '../task/task-io.ts';
 import { streamOfInput, streamOfOutput, taskCount, type App } from '../topology/app.ts';
 import type { Parameters, Processor } from '../topology/processor.ts';
-import type { Stream } from '../topology/stream.ts';
-import { firstDifference, sameOutput } from './compare-outputs.ts';
+import { contentOf, firstDifference } from './compare-outputs.ts';
 import type { Recording } from './recording-reader.ts';
 import { journalledSteps, replayTask } from './replay-task.ts';
+import { substituteOutputs, withSubstitutes, type Substitutes } from './substitute.ts';
 
 export interface ReplayOptions {
   readonly app: App;
@@ -131,16 +130,15 @@ async function recordedOutputs(
   partition: number,
 ): Promise<readonly OutputRecord[]> {
   const source = `/weir/${processor.name}/${partition}`;
-  const topics = new Map(
-    [...Object.values(processor.outputs).map(streamOfOutput), deadLetters].map((s) => [s.topic, s]),
+  const written = new Set(
+    [...Object.values(processor.outputs).map(streamOfOutput), deadLetters].map((stream) => stream.topic),
   );
   const outputs: OutputRecord[] = [];
-  for (const stream of topics.values()) {
-    for (let p = 0; p < stream.partitions; p += 1) {
-      for (const record of await recording.records(stream.topic, p)) {
-        if (headerText(record.headers, 'ce_source') !== source) continue;
-        outputs.push({ topic: stream.topic, ...record, key: record.key ?? Buffer.alloc(0) });
-      }
+  for (const { topic, partition: p } of recording.manifest.topics) {
+    if (!written.has(topic)) continue;
+    for (const record of await recording.records(topic, p)) {
+      if (headerText(record.headers, 'ce_source') !== source) continue;
+      outputs.push({ topic, ...record, key: record.key ?? Buffer.alloc(0) });
     }
   }
   return outputs;
@@ -173,4 +171,33 @@ export function expectIdentical(replayed: readonly ReplayedTask[]): void {
   if (differing.length === 0) return;
   const list = differing.map((task) => `  ${task.task}: ${task.difference ?? ''}`).join('\n');
   throw new EngineError('recording', `the replay differs from the recording:\n${list}`);
+}
+
+/**
+ * Outputs only in one of two runs: what another parameter would have changed. Compared by content: topic, key, time and
+ * value. Ids name positions and are left out.
+ */
+export function outputChanges(
+  before: readonly OutputRecord[],
+  after: readonly OutputRecord[],
+): { readonly removed: readonly OutputRecord[]; readonly added: readonly OutputRecord[] } {
+  return { removed: onlyInFirst(before, after), added: onlyInFirst(after, before) };
+}
+
+/** Multiset difference, in the order of the first. Of equal outputs the first ones count as being in both. */
+function onlyInFirst(
+  first: readonly OutputRecord[],
+  second: readonly OutputRecord[],
+): readonly OutputRecord[] {
+  const counts = new Map<string, number>();
+  for (const output of second) {
+    const content = contentOf(output);
+    counts.set(content, (counts.get(content) ?? 0) + 1);
+  }
+  return first.filter((output) => {
+    const content = contentOf(output);
+    const count = counts.get(content) ?? 0;
+    if (count > 0) counts.set(content, count - 1);
+    return count === 0;
+  });
 }

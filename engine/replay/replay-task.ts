@@ -50,8 +50,8 @@ export function replayTask(options: TaskReplayOptions): TaskReplay {
     const commit = (next: number): void => {
       const prepared = core.prepare();
       if (prepared !== null) {
-        changelog.push(...prepared.changelog);
-        outputs.push(...pending);
+        for (const entry of prepared.changelog) changelog.push(entry);
+        for (const output of pending) outputs.push(output);
         core.committed();
       }
       pending = [];
@@ -67,7 +67,7 @@ export function replayTask(options: TaskReplayOptions): TaskReplay {
         commitAt = committedStep + Math.max(1, batchSize());
         continue;
       }
-      pending.push(...core.step(steps[i]!).outputs);
+      for (const output of core.step(steps[i]!).outputs) pending.push(output);
       if (i + 1 >= commitAt) commit(i + 1);
     }
     commit(steps.length);
@@ -102,7 +102,7 @@ export function journalledSteps(
     const from = indexOfOffset(records, entry.offset);
     for (let i = 0; i < entry.count; i += 1) {
       const record = records[from + i];
-      if (record === undefined || (i === 0 && record.offset !== entry.offset)) {
+      if (record?.offset !== entry.offset + i) {
         throw new EngineError(
           'recording',
           `${place}: the journal wants offset ${entry.offset + i} of input ${entry.input}, partition ${entry.partition}, which is not recorded`,

@@ -10,7 +10,12 @@ import { WriterSchemas } from '../codec/writer-schemas.ts';
 import { TaskRunner } from '../embedded/task-runner.ts';
 import type { LogRecord, NewRecord } from '../log/log.ts';
 import { MemoryLog } from '../log/memory-log.ts';
-import { journalChunkSchema, type JournalChunk, type JournalEntry } from '../records/generated.ts';
+import {
+  deadLetters,
+  journalChunkSchema,
+  type JournalChunk,
+  type JournalEntry,
+} from '../records/generated.ts';
 import { cloudEventHeaders } from '../task/cloud-events.ts';
 import { TaskCore } from '../task/task-core.ts';
 import { avroType } from '../codec/avro-type.ts';
@@ -53,6 +58,10 @@ export function runScenario(options: ScenarioOptions): Recording {
     log.createTopic(stream.topic, stream.partitions);
     log.subscribe(recorder, stream.topic);
   }
+  if (!log.topics.includes(deadLetters.topic)) {
+    log.createTopic(deadLetters.topic, deadLetters.partitions);
+    log.subscribe(recorder, deadLetters.topic);
+  }
   const journals = new Map<string, JournalEntry[]>();
   const runners = makeRunners(options, app, log, writers, journals);
   const arrivals = arrivalsOf(options.events, app, writers);
@@ -86,8 +95,9 @@ function makeRunners(
       const entries: JournalEntry[] = [];
       journals.set(`${processor.name}/${partition}`, entries);
       return new TaskRunner(core, app.name, log, (_core, commit) => {
-        if (commit.journal !== null)
-          entries.push(...(journalType.fromBuffer(commit.journal) as JournalChunk).entries);
+        if (commit.journal === null) return;
+        const chunk = journalType.fromBuffer(commit.journal) as JournalChunk;
+        for (const entry of chunk.entries) entries.push(entry);
       });
     }),
   );
@@ -98,18 +108,21 @@ function arrivalsOf(
   app: App,
   writers: WriterSchemas,
 ): readonly { readonly atMs: number; readonly record: NewRecord }[] {
-  const streams = new Map(app.streams.map((stream) => [stream.topic, stream]));
+  const streams = new Map(
+    app.streams.map((stream) => [stream.topic, { stream, codec: eventCodec(stream, writers) }]),
+  );
   const arrivals = events.map(({ topic, event, arrivesAtMs, id }, index) => {
-    const stream = streams.get(topic);
-    if (stream === undefined)
+    const found = streams.get(topic);
+    if (found === undefined)
       throw new TypeError(`event ${index} is for topic '${topic}', which the app does not declare`);
+    const { stream, codec } = found;
     const timestampMs = eventTimeMsOf(stream, event);
     return {
       atMs: arrivesAtMs ?? timestampMs,
       record: {
         topic,
         key: Buffer.from(keyOf(stream, event)),
-        value: eventCodec(stream, writers).encode(event),
+        value: codec.encode(event),
         timestampMs,
         headers: cloudEventHeaders(id ?? String(index), '/scenario', stream.name, timestampMs),
       },
@@ -143,8 +156,8 @@ function inMemory(
     name: 'scenario',
     manifest: {
       parameters,
-      topics: app.streams.flatMap((s) =>
-        Array.from({ length: s.partitions }, (_, partition) => ({ topic: s.topic, partition })),
+      topics: log.topics.flatMap((topic) =>
+        Array.from({ length: log.partitionCount(topic) }, (_, partition) => ({ topic, partition })),
       ),
       tasks: app.processors.flatMap((p) =>
         Array.from({ length: taskCount(p) }, (_, partition) => ({ processor: p.name, partition })),

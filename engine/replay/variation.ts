@@ -10,7 +10,11 @@ export interface VariationConfig {
 }
 
 /** The batch sizes and crash points of a seed: the same ones for the same task and seed. */
-export function replayVariation({ seed, crashes, maxBatch }: VariationConfig): Pick<ReplayOptions, 'batchSize' | 'crashBefore'> {
+export function replayVariation({
+  seed,
+  crashes,
+  maxBatch,
+}: VariationConfig): Pick<ReplayOptions, 'batchSize' | 'crashBefore'> {
   return {
     batchSize: (task) => {
       const random = generator(seed, `${task} batches`);

@@ -2,87 +2,11 @@ import { describe, expect, test } from 'vitest';
 import { eventCodec } from '../codec/event-codec.ts';
 import { WriterSchemas } from '../codec/writer-schemas.ts';
 import { deadLetters, type DeadLetter } from '../records/generated.ts';
-import { input, processor, urgent, type Processor } from '../topology/processor.ts';
-import type { AvroObject, RecordSchema, Stream } from '../topology/stream.ts';
+import { input, processor, type Processor } from '../topology/processor.ts';
+import type { RecordSchema } from '../topology/stream.ts';
+import { others, readings, sums, sumState, summing, type Reading } from './readings.fixture.ts';
 import { TaskCore } from './task-core.ts';
 import type { ChangelogEntry, OutputRecord } from './task-io.ts';
-
-interface Reading {
-  readonly id: string;
-  readonly at: number;
-  readonly n: number;
-}
-
-const readingSchema: AvroObject = {
-  type: 'record',
-  name: 'Reading',
-  namespace: 'test',
-  fields: [
-    { name: 'id', type: 'string' },
-    { name: 'at', type: { type: 'long', logicalType: 'timestamp-millis' } },
-    { name: 'n', type: 'int' },
-  ],
-};
-
-function stream(topic: string, kind: 'stream' | 'table' = 'stream', partitions = 1): Stream<Reading> {
-  return {
-    name: 'test.Reading',
-    schema: readingSchema,
-    topic,
-    kind,
-    key: { field: 'id', entity: 'thing' },
-    time: { field: 'at', unit: 'millis' },
-    partitions,
-    clickhouse: { table: topic, orderBy: ['id'] },
-  };
-}
-
-const readings = stream('test.readings');
-const others = stream('test.others');
-const limits = stream('test.limits-table', 'table', 2);
-const sums = stream('test.sums');
-const alarms = stream('test.alarms');
-const sumState: RecordSchema<{ readonly sum: number }> = {
-  name: 'test.Sum',
-  schema: { type: 'record', name: 'Sum', namespace: 'test', fields: [{ name: 'sum', type: 'long' }] },
-};
-
-/** Sums n per key; a `close` timer ten seconds after the first event emits the sum and forgets the key. */
-const summing = processor({
-  name: 'test.summing',
-  inputs: {
-    readings: input(readings, { idleAfterMs: 1_000 }),
-    others: input(others, { idleAfterMs: 1_000 }),
-  },
-  outputs: { sums, alarms: urgent(alarms) },
-  tables: { limits },
-  state: { schema: sumState, version: 1, initial: () => ({ sum: 0 }) },
-  parameters: { alarmAt: 1000 },
-  on: {
-    readings: (state, event, at) => {
-      if (event.n === 13) return { reject: 'thirteen is not accepted' };
-      if (event.n === 666) throw new Error('a bug');
-      const sum = state.sum + event.n;
-      const limit = at.tables.limits.get(at.key)?.n ?? at.parameters.alarmAt;
-      return {
-        state: { sum },
-        timers: state.sum === 0 ? [{ set: 'close', atMs: at.eventTimeMs + 10_000 }] : [],
-        emit: sum > limit ? [{ to: 'alarms', value: { id: at.key, at: at.eventTimeMs, n: sum } }] : [],
-      };
-    },
-    others: (state, event) => ({ state: { sum: state.sum + 100 * event.n } }),
-  },
-  timers: {
-    close: {
-      clock: 'event',
-      fire: (state, at) => ({
-        state: null,
-        emit: [{ to: 'sums', value: { id: at.key, at: at.eventTimeMs, n: state.sum } }],
-      }),
-    },
-  },
-  late: 'drop',
-});
 
 const writers = new WriterSchemas();
 const codec = eventCodec(readings, writers);
@@ -251,6 +175,18 @@ describe('bad input', () => {
       codec.encode({ id: 'a', at: 1, n: 1 }),
       'key-mismatch',
     ],
+    [
+      'an event time that no date can hold',
+      Buffer.from('a'),
+      codec.encode({ id: 'a', at: 9_000_000_000_000_000, n: 1 }),
+      'bad-time',
+    ],
+    [
+      'an event time before all dates',
+      Buffer.from('a'),
+      codec.encode({ id: 'a', at: -9_000_000_000_000_000, n: 1 }),
+      'bad-time',
+    ],
     ['a rejected value', Buffer.from('a'), codec.encode({ id: 'a', at: 1, n: 13 }), 'rejected'],
   ])('%s becomes one dead letter with the original bytes, and the task goes on', (_, key, value, code) => {
     const feed = new Feed(coreOf());
@@ -304,6 +240,92 @@ describe('bad input', () => {
     }).toThrow(/read only property/);
   });
 
+  test('strict mode catches a change inside a state whose outside the handler froze itself', () => {
+    const nested: RecordSchema<{ readonly list: readonly number[] }> = {
+      name: 'test.List',
+      schema: {
+        type: 'record',
+        name: 'List',
+        namespace: 'test',
+        fields: [{ name: 'list', type: { type: 'array', items: 'int' } }],
+      },
+    };
+    const freezing = processor({
+      name: 'test.freezing',
+      inputs: { readings },
+      outputs: {},
+      state: { schema: nested, version: 1, initial: () => Object.freeze({ list: [] as number[] }) },
+      on: {
+        readings: (state, event) => {
+          (state.list as number[]).push(event.n);
+          return { state: Object.freeze({ list: [...state.list] }) };
+        },
+      },
+      late: 'handle',
+    });
+    const feed = new Feed(coreOf(freezing));
+    expect(() => {
+      feed.event('a', 1_000, 1);
+    }).toThrow(/not extensible/);
+  });
+
+  test('a handler cannot change a parameter', () => {
+    const changing = processor({
+      name: 'test.changing',
+      inputs: { readings },
+      outputs: {},
+      state: { schema: sumState, version: 1, initial: () => ({ sum: 0 }) },
+      parameters: { limit: 1 },
+      on: {
+        readings: (_, __, at) => {
+          (at.parameters as { limit: number }).limit += 1;
+          return undefined;
+        },
+      },
+      late: 'handle',
+    });
+    const feed = new Feed(coreOf(changing, false));
+    expect(() => {
+      feed.event('a', 1_000, 1);
+    }).toThrow(/read only property 'limit'/);
+  });
+
+  test.each<[string, Partial<Processor>, RegExp]>([
+    [
+      'sets a timer that is not declared',
+      { on: { readings: () => ({ timers: [{ set: 'nowhere', atMs: 1 }] }) } },
+      /timer 'nowhere' of key 'a' was set, but the processor declares no such timer/,
+    ],
+    [
+      'sets a timer for no time',
+      {
+        on: { readings: () => ({ timers: [{ set: 'close', atMs: NaN }] }) },
+        timers: { close: { clock: 'event', fire: () => undefined } },
+      },
+      /timer 'close' of key 'a' was set for NaN/,
+    ],
+    [
+      'cannot make an initial state',
+      {
+        state: {
+          schema: sumState,
+          version: 1,
+          initial: () => {
+            throw new Error('no state');
+          },
+        },
+      },
+      /task test\.summing-0: a handler threw at test\.readings\/0\/0 \(key 'a'\): no state/,
+    ],
+  ])('a processor that %s is stopped with an error that names it', (_, change, message) => {
+    const broken: Processor = { ...summing, ...change };
+    const feed = new Feed(coreOf(broken));
+    expect(() => {
+      feed.event('a', 1_000, 1);
+    }).toThrow(message);
+    expect(() => feed.core.prepare()).toThrow('stopped');
+  });
+
   test('an output that does not fit its schema is a bug that names processor, output and field', () => {
     const wrong = processor({
       name: 'test.wrong',
@@ -354,6 +376,29 @@ describe('tables, urgency, duplicates', () => {
     expect(feed.of('test.sums').map((s) => `${s.id}${s.n}`)).toEqual(['a1', 'a2', 'a3', 'a4', 'b1']);
     expect(feed.core.counters.duplicates).toBe(2);
   });
+});
+
+test('each input remembers as many ids of a key as it was told, whatever the others do', () => {
+  const deduplicating: Processor = {
+    ...summing,
+    inputs: {
+      readings: input(readings, { deduplicateLast: 3 }),
+      others: input(others, { deduplicateLast: 1 }),
+    },
+  };
+  const feed = new Feed(coreOf(deduplicating));
+  const send = (inputIndex: number, id: string): number => {
+    const before = feed.core.counters.duplicates;
+    feed.event('a', 1_000, 1, inputIndex, { ce_source: 's', ce_id: id });
+    return feed.core.counters.duplicates - before;
+  };
+  for (const id of ['1', '2', '3']) send(0, id);
+  expect([send(1, 'x'), send(1, 'y'), send(1, 'y'), send(1, 'x')]).toEqual([0, 0, 1, 0]);
+  expect([send(0, '1'), send(0, '2'), send(0, '3')]).toEqual([1, 1, 1]);
+  expect([send(0, '4'), send(0, '1')]).toEqual([0, 0]);
+  for (let i = 0; i < 50; i += 1) send(1, `other-${i}`);
+  const entries = feed.core.prepare()?.changelog.map(({ value }) => value?.length ?? 0) ?? [];
+  expect(Math.max(...entries.slice(1))).toBeLessThan(120);
 });
 
 describe('commit, roll-back, restore', () => {
@@ -484,6 +529,9 @@ describe('commit, roll-back, restore', () => {
     };
     const core = coreOf(upgraded, false);
     core.restore(changelog);
+    const dropped = new Feed(core, first);
+    dropped.tick(2_000_000);
+    core.rollback(); // the rewriting of old states must outlive it
     const feed = new Feed(core, first);
     feed.tick(2_000_000);
     expect(core.prepare()?.changelog.length).toBe(3); // schema, the key's state, meta

@@ -60,6 +60,11 @@ export class TimerQueue {
     return this.#heap.length - this.#dead;
   }
 
+  /** Timers that take memory, dead ones included. */
+  get heldCount(): number {
+    return this.#heap.length;
+  }
+
   clear(): void {
     this.#heap = [];
     this.#dead = 0;

@@ -129,15 +129,21 @@ function processorProblems(app: App, processor: Processor): Problem[] {
   if (!/^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)+$/.test(processor.name)) {
     add('bad-name', `a name is <subsystem>.<what-it-does> in lower case with dashes`);
   }
-  const known = new Set(app.streams.map((stream) => stream.topic));
-  const unknown = (kind: string, name: string, stream: Stream<unknown>): void => {
-    if (!known.has(stream.topic))
+  const known = new Map(app.streams.map((stream) => [stream.topic, stream]));
+  const checkStream = (kind: string, name: string, stream: Stream<unknown>): void => {
+    const declared = known.get(stream.topic);
+    if (declared === undefined)
       add('unknown-stream', `${kind} '${name}' is stream '${stream.topic}', which the app does not declare`);
+    else if (declared.partitions !== stream.partitions)
+      add(
+        'bad-partitions',
+        `${kind} '${name}' takes stream '${stream.topic}' to have ${stream.partitions} partitions; the app declares it with ${declared.partitions}`,
+      );
   };
   const inputs = Object.entries(processor.inputs);
   if (inputs.length === 0) add('no-input', 'it has no input');
   for (const [name, declared] of inputs) {
-    unknown('input', name, streamOfInput(declared));
+    checkStream('input', name, streamOfInput(declared));
     if (typeof processor.on[name] !== 'function')
       add('missing-handler', `input '${name}' has no handler in 'on'`);
   }
@@ -146,9 +152,9 @@ function processorProblems(app: App, processor: Processor): Problem[] {
       add('missing-handler', `'on.${name}' handles an input that it does not have`);
   }
   for (const [name, declared] of Object.entries(processor.outputs))
-    unknown('output', name, streamOfOutput(declared));
+    checkStream('output', name, streamOfOutput(declared));
   for (const [name, declared] of Object.entries(processor.tables)) {
-    unknown('table', name, streamOfInput(declared));
+    checkStream('table', name, streamOfInput(declared));
     if (streamOfInput(declared).kind !== 'table')
       add(
         'table-kind',
@@ -158,8 +164,27 @@ function processorProblems(app: App, processor: Processor): Problem[] {
   if (typeof processor.late === 'object' && !(processor.late.to in processor.outputs)) {
     add('late-output', `late records go to '${processor.late.to}', which is not among its outputs`);
   }
+  readTwice([...inputs, ...Object.entries(processor.tables)], add);
   coPartitioning(inputs, add);
   return problems;
+}
+
+/** One position for each topic and partition is what a task commits: it cannot read a topic twice. */
+function readTwice(
+  read: readonly (readonly [string, AnyInput])[],
+  add: (code: Problem['code'], message: string) => void,
+): void {
+  const byTopic = new Map<string, string>();
+  for (const [name, declared] of read) {
+    const { topic } = streamOfInput(declared);
+    const other = byTopic.get(topic);
+    if (other !== undefined)
+      add(
+        'duplicate-stream',
+        `'${other}' and '${name}' are both stream '${topic}'; a task reads a topic once`,
+      );
+    byTopic.set(topic, name);
+  }
 }
 
 function coPartitioning(

@@ -1,0 +1,201 @@
+import { expect, test } from 'vitest';
+import { Watermark } from './watermark.ts';
+
+type Step =
+  | { readonly record: number; readonly at: number }
+  | { readonly tick: number; readonly behind?: readonly number[] }
+  | { readonly touch: number };
+
+interface Case {
+  readonly partitions: readonly (readonly [allowedLatenessMs: number, idleAfterMs: number])[];
+  /** Steps, each with the watermark after it. */
+  readonly steps: readonly (readonly [Step, number])[];
+}
+
+const cases: readonly (readonly [string, Case])[] = [
+  [
+    'of one partition is its largest event time, and never goes back',
+    {
+      partitions: [[0, 1_000]],
+      steps: [
+        [{ tick: 0 }, -Infinity],
+        [{ record: 0, at: 100 }, 100],
+        [{ record: 0, at: 50 }, 100],
+        [{ record: 0, at: 101 }, 101],
+      ],
+    },
+  ],
+  [
+    'stays behind by the allowed lateness',
+    {
+      partitions: [[30, 1_000]],
+      steps: [
+        [{ record: 0, at: 100 }, 70],
+        [{ record: 0, at: 99 }, 70],
+        [{ record: 0, at: -5 }, 70],
+      ],
+    },
+  ],
+  [
+    'of several partitions is the minimum, each with its own lateness, once all have spoken',
+    {
+      partitions: [
+        [0, 1_000],
+        [10, 1_000],
+        [0, 1_000],
+      ],
+      steps: [
+        [{ tick: 0 }, -Infinity],
+        [{ record: 0, at: 100 }, -Infinity],
+        [{ record: 1, at: 50 }, -Infinity],
+        [{ record: 2, at: 90 }, 40],
+        [{ record: 1, at: 101 }, 90],
+        [{ record: 2, at: 200 }, 91],
+      ],
+    },
+  ],
+  [
+    'is not held back by an idle partition, even one that never spoke',
+    {
+      partitions: [
+        [0, 1_000],
+        [0, 1_000],
+      ],
+      steps: [
+        [{ tick: 0 }, -Infinity],
+        [{ record: 0, at: 100 }, -Infinity],
+        [{ tick: 999 }, -Infinity],
+        [{ record: 0, at: 200 }, -Infinity],
+        [{ tick: 1_000 }, 200],
+      ],
+    },
+  ],
+  [
+    'waits for a partition that is not read to its end, however long it takes',
+    {
+      partitions: [
+        [0, 1_000],
+        [0, 1_000],
+      ],
+      steps: [
+        [{ tick: 0 }, -Infinity],
+        [{ record: 0, at: 100 }, -Infinity],
+        [{ tick: 5_000, behind: [0, 1] }, -Infinity],
+        [{ tick: 5_999, behind: [0] }, -Infinity],
+        [{ tick: 6_000, behind: [0] }, 100],
+      ],
+    },
+  ],
+  [
+    'counts idleness from what was read even if it had no event time',
+    {
+      partitions: [
+        [0, 1_000],
+        [0, 1_000],
+      ],
+      steps: [
+        [{ tick: 0 }, -Infinity],
+        [{ tick: 900 }, -Infinity],
+        [{ touch: 1 }, -Infinity],
+        [{ record: 0, at: 100 }, -Infinity],
+        [{ tick: 1_899 }, -Infinity],
+        [{ record: 0, at: 101 }, -Infinity],
+        [{ tick: 1_900 }, 101],
+      ],
+    },
+  ],
+  [
+    'goes on at the pace of the wall clock when all are idle, from when the last became so',
+    {
+      partitions: [
+        [0, 1_000],
+        [0, 5_000],
+      ],
+      steps: [
+        [{ tick: 10_000 }, -Infinity],
+        [{ record: 0, at: 700 }, -Infinity],
+        [{ record: 1, at: 300 }, 300],
+        [{ tick: 11_000 }, 300],
+        [{ tick: 14_999 }, 300],
+        [{ tick: 15_000 }, 700],
+        [{ tick: 15_250 }, 950],
+        [{ tick: 17_000 }, 2_700],
+      ],
+    },
+  ],
+  [
+    'does not go back when an idle partition speaks again with old events',
+    {
+      partitions: [
+        [0, 1_000],
+        [0, 1_000],
+      ],
+      steps: [
+        [{ tick: 0 }, -Infinity],
+        [{ record: 0, at: 500 }, -Infinity],
+        [{ record: 1, at: 100 }, 100],
+        [{ tick: 500 }, 100],
+        [{ record: 0, at: 600 }, 100],
+        [{ tick: 1_000 }, 600],
+        [{ record: 1, at: 150 }, 600],
+        [{ record: 0, at: 900 }, 600],
+        [{ record: 1, at: 800 }, 800],
+      ],
+    },
+  ],
+  [
+    'stands still without any event, however long',
+    {
+      partitions: [[0, 10]],
+      steps: [
+        [{ tick: 0 }, -Infinity],
+        [{ tick: 1_000_000 }, -Infinity],
+      ],
+    },
+  ],
+  [
+    'takes a wall clock that jumps back as standing still',
+    {
+      partitions: [[0, 1_000]],
+      steps: [
+        [{ tick: 10_000 }, -Infinity],
+        [{ record: 0, at: 0 }, 0],
+        [{ tick: 12_000 }, 1_000],
+        [{ tick: 2_000 }, 1_000],
+        [{ tick: 12_001 }, 1_001],
+      ],
+    },
+  ],
+];
+
+function applied(watermark: Watermark, step: Step): number {
+  if ('record' in step) return watermark.record(step.record, step.at);
+  if ('tick' in step) return watermark.tick(step.tick, (i) => !(step.behind ?? []).includes(i));
+  watermark.touch(step.touch);
+  return watermark.currentMs;
+}
+
+function made({ partitions }: Case): Watermark {
+  const watermark = new Watermark();
+  for (const [latenessMs, idleAfterMs] of partitions) watermark.add(latenessMs, idleAfterMs);
+  return watermark;
+}
+
+test.each(cases)('the watermark %s', (_, one) => {
+  const watermark = made(one);
+  expect(one.steps.map(([step]) => applied(watermark, step))).toEqual(one.steps.map(([, mark]) => mark));
+});
+
+test.each(cases)('saved and restored after each step, the watermark %s', (_, one) => {
+  let watermark = made(one);
+  for (const [step, mark] of one.steps) {
+    const restored = made(one);
+    restored.restore(
+      watermark.currentMs,
+      watermark.wallMs,
+      watermark.partitions.map((partition) => ({ ...partition })),
+    );
+    watermark = restored;
+    expect(applied(watermark, step)).toBe(mark);
+  }
+});
