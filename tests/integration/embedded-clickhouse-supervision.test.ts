@@ -119,8 +119,10 @@ describe('stopping', () => {
       if (state === 'when all is well') await once(parent.stdout, 'data');
       await until(() => childrenOf(parent.pid ?? 0).length === 1);
       const [child = 0] = childrenOf(parent.pid ?? 0);
+      // By then the child has been told to start.
+      if (state !== 'when all is well') await sleep(1_000);
       parent.kill('SIGKILL');
-      await until(() => !isAlive(child), 6_000);
+      await until(() => !isAlive(child), 10_000);
       await rm(dataDir, { recursive: true });
     },
     15_000,
