@@ -63,7 +63,7 @@ export interface TableStats extends Readonly<TableCounters> {
 
 export interface ClickHouseSink {
   stats(): Promise<readonly TableStats[]>;
-  /** Inserts all that is in the topics now. Rejects with the error of the first partition that fails. */
+  /** Inserts all that is in the topics now. Rejects afterwards with the error of the first partition that failed. */
   drain(): Promise<void>;
   /**
    * Drains, but stops after `deadlineMs` wherever it is: what is then promised is inserted at the next start.
@@ -137,13 +137,8 @@ class RunningSink implements ClickHouseSink {
   }
 
   async drain(): Promise<void> {
-    const drained = Promise.all(
-      this.#running.map(async ({ source, sink }) => {
-        await sink.flushTo(await source.endOffset());
-      }),
-    );
-    const failure = await Promise.race([drained.then(() => undefined), this.failed]);
-    if (failure !== undefined) throw failure;
+    await this.#flushAll();
+    if (this.#failure !== undefined) throw this.#failure;
   }
 
   async stop(deadlineMs: number): Promise<boolean> {
@@ -153,21 +148,23 @@ class RunningSink implements ClickHouseSink {
         resolve(false);
       }, deadlineMs);
     });
-    const drained = this.drain().then(
-      () => true,
-      (error: unknown) => {
-        // `failed` has told already; stopping goes on.
-        if (error !== this.#failure) throw error;
-        return false;
-      },
-    );
     try {
-      return await Promise.race([drained, deadline]);
+      const isFlushed = await Promise.race([this.#flushAll().then(() => true), deadline]);
+      return isFlushed && this.#failure === undefined;
     } finally {
       clearTimeout(timer);
       for (const { stop } of this.#running) stop.abort();
       await Promise.all(this.#running.map(({ ended }) => ended));
     }
+  }
+
+  /** Resolves when every partition has what its topic holds now, or has failed. */
+  async #flushAll(): Promise<void> {
+    await Promise.all(
+      this.#running.map(async ({ source, sink, ended }) => {
+        await Promise.race([sink.flushTo(await source.endOffset()), ended]);
+      }),
+    );
   }
 
   async #run(table: Table, source: PartitionSource, sink: PartitionSink, stop: AbortSignal): Promise<void> {

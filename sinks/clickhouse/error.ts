@@ -38,5 +38,8 @@ export class SinkError extends Error {
 
 /** Text of anything that was thrown, for messages. */
 export function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  if (!(error instanceof Error)) return String(error);
+  // A host name with several addresses fails with an AggregateError, whose own message is empty.
+  const [first] = error instanceof AggregateError ? (error.errors as readonly unknown[]) : [];
+  return error.message === '' && first !== undefined ? reasonOf(first) : error.message;
 }

@@ -13,6 +13,7 @@ import { columnDdl, createTableSql, qualified, type Table } from './tables.ts';
 import { quoteName, typeName } from './value-type.ts';
 
 interface ExistingColumn {
+  readonly database: string;
   readonly table: string;
   readonly name: string;
   readonly type: string;
@@ -31,9 +32,12 @@ export async function prepareTables(client: ClickHouseClient, tables: readonly T
     await run(client, `CREATE DATABASE IF NOT EXISTS ${quoteName(database)}`, `database ${database}`);
   }
   for (const table of tables) await run(client, createTableSql(table), `table ${nameOf(table)}`);
+  const existing = await columnsOfAll(client, tables);
   for (const table of tables) {
-    const existing = await columnsIn(client, table);
-    for (const column of missingColumns(table, existing)) {
+    const own = existing.filter(
+      (column) => column.database === table.database && column.table === table.name,
+    );
+    for (const column of missingColumns(table, own)) {
       const sql = `ALTER TABLE ${qualified(table)} ADD COLUMN IF NOT EXISTS ${columnDdl(column)}`;
       await run(client, sql, `table ${nameOf(table)}, column ${column.name}`);
     }
@@ -80,11 +84,19 @@ function unquoted(type: string): string {
   return type.replaceAll('`', '');
 }
 
-async function columnsIn(client: ClickHouseClient, table: Table): Promise<readonly ExistingColumn[]> {
+async function columnsOfAll(
+  client: ClickHouseClient,
+  tables: readonly Table[],
+): Promise<readonly ExistingColumn[]> {
   const result = await client.query({
-    query: `SELECT table, name, type FROM system.columns
-WHERE database = {database:String} AND table = {table:String} AND default_kind NOT IN {computed:Array(String)} ORDER BY position`,
-    query_params: { database: table.database, table: table.name, computed: COMPUTED },
+    query: `SELECT database, table, name, type FROM system.columns
+WHERE database IN {databases:Array(String)} AND table IN {tables:Array(String)} AND default_kind NOT IN {computed:Array(String)}
+ORDER BY database, table, position`,
+    query_params: {
+      databases: [...new Set(tables.map((table) => table.database))],
+      tables: tables.map((table) => table.name),
+      computed: COMPUTED,
+    },
     format: 'JSONEachRow',
   });
   return result.json<ExistingColumn>();

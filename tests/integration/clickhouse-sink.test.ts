@@ -2,6 +2,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventCodec } from '#engine/codec/event-codec.ts';
 import { WriterSchemas } from '#engine/codec/writer-schemas.ts';
+import { deadLetterRecord } from '#engine/records/dead-letter.ts';
+import { deadLetters } from '#engine/records/generated.ts';
 import type { Stream } from '#engine/topology/stream.ts';
 import { SinkError } from '#sinks/clickhouse/error.ts';
 import {
@@ -12,6 +14,7 @@ import {
 } from '#sinks/clickhouse/every-type.fixture.ts';
 import { nextOffsets } from '#sinks/clickhouse/next-offsets.ts';
 import { startTestServer, until, type TestServer } from './embedded-clickhouse.fixture.ts';
+import { startCuttingProxy } from './cutting-proxy.fixture.ts';
 import { openPipe, type Pipe } from './clickhouse-sink.fixture.ts';
 
 let it: TestServer;
@@ -254,6 +257,21 @@ describe('faults', () => {
     await own.close();
   });
 
+  test('answers that never arrive, of inserts that ClickHouse took, lose and double nothing', async () => {
+    const proxy = await startCuttingProxy(it.server.port);
+    databases += 1;
+    const { send, start, audit, close } = openPipe(proxy.url, everyType, `sink_${databases}`);
+    const sink = await start({ limits: { maxRows: 100, retry: { initialMs: 5, maxMs: 20 } } });
+    proxy.cutAnswers(15);
+    send(events(2000));
+    await sink.drain();
+    expect(await audit()).toEqual(complete(1000));
+    expect(proxy.left()).toBe(0);
+    await sink.stop(1000);
+    await close();
+    await proxy.close();
+  });
+
   test('a user who may not write stops the sink, which says where', async () => {
     const { send, start } = pipe(everyType);
     await (await start()).stop(1000);
@@ -267,7 +285,7 @@ describe('faults', () => {
   });
 
   test('a table that is gone stops its partition, which names the table; what was not in stays in the log', async () => {
-    const { send, start, client, audit } = pipe(everyType);
+    const { send, start, client, audit, log, writers, rows } = pipe(everyType);
     const sink = await start();
     await client.command({ query: `DROP TABLE sink_${databases}.test_every_types` });
     send(events(10));
@@ -275,6 +293,11 @@ describe('faults', () => {
       new RegExp(`table sink_${databases}.test_every_types, test.every-types/[01].*60`, 's'),
     );
     expect(await sink.failed).toBeInstanceOf(SinkError);
+    // The other table's partitions go on.
+    const failure = { reader: 'test', topic: 't', partition: 0, code: 'c', reason: 'r', failedAtMs: 0 };
+    const record = { offset: 0, key: null, value: null, timestampMs: 0, headers: {} };
+    log.append([deadLetterRecord(eventCodec(deadLetters, writers), record, failure)]);
+    await until(async () => (await rows(`SELECT 1 FROM sink_${databases}.weir_dead_letters`)).length === 1);
     expect(await sink.stop(1000)).toBe(false);
     const again = await start();
     await again.drain();
