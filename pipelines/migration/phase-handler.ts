@@ -133,7 +133,7 @@ function forecastOf(
     return { prediction, expected_downtime_ms: forecast.downtimeMs };
   }
   if (progress.prediction !== 'no') {
-    const rates = `${dirtyRate} bytes/s dirtied, ${bandwidth} bytes/s sent`;
+    const rates = `${Math.round(dirtyRate)} bytes/s dirtied, ${Math.round(bandwidth)} bytes/s sent`;
     alert(decision, 'will_not_converge', 'warning', `pre-copy cannot converge: ${rates}`, about(event));
   }
   return { prediction: 'no', expected_downtime_ms: null };

@@ -130,7 +130,7 @@ describe('reports over the golden replays', () => {
         losses: '3',
         largest_penalty: 2867,
         times_suppressed: '1',
-        suppressed_now: false,
+        held_now: false,
       },
     ]);
   });
