@@ -46,4 +46,9 @@ export const commandList: readonly CommandEntry[] = [
     summary: 'show the processors and the topics between them',
     load: async () => (await import('./commands/topology.ts')).registerTopology,
   },
+  {
+    name: 'doctor',
+    summary: 'say what is missing on this machine and how to get it',
+    load: async () => (await import('./commands/doctor.ts')).registerDoctor,
+  },
 ];
