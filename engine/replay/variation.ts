@@ -17,11 +17,11 @@ export function replayVariation({
 }: VariationConfig): Pick<ReplayOptions, 'batchSize' | 'crashBefore'> {
   return {
     batchSize: (task) => {
-      const random = generator(seed, `${task} batches`);
+      const random = seededRandom(seed, `${task} batches`);
       return () => (maxBatch === undefined ? 100 : 1 + Math.floor(random() * maxBatch));
     },
     crashBefore: (task, steps) => {
-      const random = generator(seed, `${task} crashes`);
+      const random = seededRandom(seed, `${task} crashes`);
       const points = new Set<number>();
       while (points.size < Math.min(crashes, steps)) points.add(Math.floor(random() * steps));
       return points;
@@ -30,7 +30,7 @@ export function replayVariation({
 }
 
 /** Mulberry32 over an FNV-1a hash of seed and name: numbers in [0, 1). For tests, not for secrets. */
-function generator(seed: number, name: string): () => number {
+export function seededRandom(seed: number, name: string): () => number {
   let state = 0x811c9dc5 ^ seed;
   for (const byte of Buffer.from(name)) state = Math.imul(state ^ byte, 0x01000193);
   return () => {

@@ -132,14 +132,3 @@ export const readingsApp: App = {
   streams: [readings, others, limits, sums, alarms, verdicts],
   processors: [summing, watching],
 };
-
-/** Numbers in [0, 1) that follow from the seed (mulberry32). */
-export function seeded(seed: number): () => number {
-  let a = seed;
-  return () => {
-    a = (a + 0x6d2b79f5) | 0;
-    let t = Math.imul(a ^ (a >>> 15), 1 | a);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}

@@ -278,7 +278,7 @@ describe('bad input', () => {
       parameters: { limit: 1 },
       on: {
         readings: (_, __, at) => {
-          (at.parameters as { limit: number }).limit += 1;
+          at.parameters.limit += 1;
           return undefined;
         },
       },

@@ -1,37 +1,50 @@
+import { expect, test } from 'vitest';
+import { limits, readings, sums, sumState } from '../task/readings.fixture.ts';
 import { processor, urgent } from './processor.ts';
-import type { Stream, RecordSchema } from './stream.ts';
-declare const a: Stream<{ id: string; n: number }>;
-declare const b: Stream<{ id: string; s: string }>;
-declare const t: Stream<{ k: string; v: number }>;
-declare const st: RecordSchema<{ n: number }>;
-export const p = processor({
-  name: 'x.y',
-  inputs: { a, b },
-  outputs: { out: urgent(b), b2: a },
-  tables: { t },
-  state: { schema: st, version: 1, initial: () => ({ n: 0 }) },
-  parameters: { limit: 3 },
-  on: {
-    a: (state, event, at) => ({
-      state: { n: state.n + event.n + at.parameters.limit },
-      emit: [{ to: 'out', value: { id: 'x', s: 'a' } }],
-      timers: [{ set: 'hold', atMs: 3 }],
-    }),
-    b: (_s, e, at) => (at.tables.t.get(e.s)?.v === 3 ? { state: null } : undefined),
-  },
-  timers: { hold: { clock: 'event', fire: (s) => ({ state: { n: s.n } }) } },
-  late: 'handle',
+import type { Stream } from './stream.ts';
+
+/** A stream of another type of event, to be told apart from readings. */
+const notes = { ...readings, topic: 'test.notes' } as unknown as Stream<{
+  readonly id: string;
+  readonly text: string;
+}>;
+
+test('types of states, events, tables, parameters, emissions and timers are inferred and fit', () => {
+  const fitting = processor({
+    name: 'test.fitting',
+    inputs: { readings, notes },
+    outputs: { notes: urgent(notes), sums },
+    tables: { limits },
+    state: { schema: sumState, version: 1, initial: () => ({ sum: 0 }) },
+    parameters: { limit: 3 },
+    on: {
+      readings: (state, event, at) => ({
+        state: { sum: state.sum + event.n + at.parameters.limit },
+        emit: [{ to: 'notes', value: { id: event.id, text: 'a' } }],
+        timers: [{ set: 'hold', atMs: 3 }],
+      }),
+      notes: (_, event, at) => (at.tables.limits.get(event.text)?.n === 3 ? { state: null } : undefined),
+    },
+    timers: { hold: { clock: 'event', fire: (state) => ({ state: { sum: state.sum } }) } },
+    late: 'handle',
+  });
+  expect(fitting.parameters).toEqual({ limit: 3 });
+  expect(fitting.tables).toEqual({ limits });
 });
-export const q = processor({
-  name: 'x.y',
-  inputs: { a, b },
-  outputs: { out: urgent(b), b2: a },
-  state: { schema: st, version: 1, initial: () => ({ n: 0 }) },
-  on: {
-    // @ts-expect-error an emission must have the output's type
-    a: (state) => ({ state, emit: [{ to: 'out', value: { id: 'x', n: 'a' } }] }),
-    // @ts-expect-error unknown timer
-    b: () => ({ timers: [{ set: 'nope', atMs: 3 }] }),
-  },
-  late: 'drop',
+
+test('an emission of the wrong type and an unknown timer do not compile', () => {
+  const refused = processor({
+    name: 'test.refused',
+    inputs: { readings, notes },
+    outputs: { notes: urgent(notes), sums },
+    state: { schema: sumState, version: 1, initial: () => ({ sum: 0 }) },
+    on: {
+      // @ts-expect-error an emission must have the output's type
+      readings: (state) => ({ state, emit: [{ to: 'notes', value: { id: 'x', n: 'a' } }] }),
+      // @ts-expect-error unknown timer
+      notes: () => ({ timers: [{ set: 'nowhere', atMs: 3 }] }),
+    },
+    late: 'drop',
+  });
+  expect([refused.tables, refused.parameters, refused.timers]).toEqual([{}, {}, {}]);
 });
