@@ -7,7 +7,13 @@ const carriageReturn = 0x0d;
 export async function* linesOf(chunks: AsyncIterable<Buffer>, signal: AbortSignal): AsyncGenerator<Buffer> {
   let rest: Buffer[] = [];
   const aborted = new Promise<IteratorReturnResult<undefined>>((resolve) => {
-    signal.addEventListener('abort', () => { resolve({ done: true, value: undefined }); }, { once: true });
+    signal.addEventListener(
+      'abort',
+      () => {
+        resolve({ done: true, value: undefined });
+      },
+      { once: true },
+    );
   });
   const iterator = chunks[Symbol.asyncIterator]();
   for (;;) {

@@ -22,7 +22,9 @@ export function taskResult(tasks: readonly ReplayedTask[]): Result {
 
 /** Outputs that only one of the two has: `-` as recorded, `+` with the other parameters; at most `limit` of them. */
 export function changeResult(app: App, tasks: readonly ReplayedTask[], limit: number): Result {
-  const codecs = new Map(app.streams.map((stream) => [stream.topic, { stream, codec: eventCodec(stream, new WriterSchemas()) }]));
+  const codecs = new Map(
+    app.streams.map((stream) => [stream.topic, { stream, codec: eventCodec(stream, new WriterSchemas()) }]),
+  );
   const shown = (output: OutputRecord): string => {
     const found = codecs.get(output.topic);
     if (found === undefined || output.value === null) return 'deleted';
@@ -31,16 +33,25 @@ export function changeResult(app: App, tasks: readonly ReplayedTask[], limit: nu
   const rows: { readonly timeMs: number; readonly cells: readonly Cell[] }[] = [];
   for (const task of tasks) {
     const { removed, added } = outputChanges(task.recorded, task.outputs);
-    for (const [sign, list] of [['-', removed], ['+', added]] as const) {
+    for (const [sign, list] of [
+      ['-', removed],
+      ['+', added],
+    ] as const) {
       for (const output of list) {
         const at = new Date(output.timestampMs).toISOString();
-        rows.push({ timeMs: output.timestampMs, cells: [sign, at, output.topic, output.key.toString('utf8'), shown(output)] });
+        rows.push({
+          timeMs: output.timestampMs,
+          cells: [sign, at, output.topic, output.key.toString('utf8'), shown(output)],
+        });
       }
     }
   }
   rows.sort((a, b) => a.timeMs - b.timeMs);
   return {
-    columns: ['', 'at', 'topic', 'key', 'event'].map((name) => ({ name: name === '' ? 'change' : name, kind: 'text' as const })),
+    columns: ['', 'at', 'topic', 'key', 'event'].map((name) => ({
+      name: name === '' ? 'change' : name,
+      kind: 'text' as const,
+    })),
     rows: rows.slice(0, limit).map((row) => row.cells),
   };
 }

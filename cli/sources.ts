@@ -54,7 +54,9 @@ export function startSources(stack: Stack, config: SourcesConfig): Sources {
   const running: readonly Running<unknown>[] = [migration, host, ...(load === undefined ? [] : [load])];
   return {
     stats: () => ({ host: host.stats(), migration: migration.stats() }),
-    failed: Promise.race(running.map((program) => program.done.then(() => new Promise<never>(() => undefined)))),
+    failed: Promise.race(
+      running.map((program) => program.done.then(() => new Promise<never>(() => undefined))),
+    ),
     stop: async (hurry) => {
       await Promise.all([host.stop(), load?.stop()]);
       migration.quiesce();

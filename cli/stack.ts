@@ -29,13 +29,17 @@ import {
   type ServerEvent,
 } from '#sinks/clickhouse/server/embedded-server.ts';
 import { tableOf, type Table } from '#sinks/clickhouse/tables.ts';
+import { CliError } from './cli-error.ts';
 
+/** Producers wait while the topics hold more: half a second of a full load. Bounds of log and sink keep a run under 250 MB. */
+const logBytes = 24 * 1024 * 1024;
+const sinkBytes = 24 * 1024 * 1024;
 const sinkGroup = 'weir.clickhouse-sink';
 const recorderPollMs = 100;
 /** Of the time to stop, what tasks and sink may each take; ClickHouse has its own bound. */
 const tasksShare = 0.2;
 const sinkShare = 0.4;
-const serverStopMs = 1_500;
+const serverStopMs = 1_000;
 
 export interface StackOptions {
   readonly app: App;
@@ -72,7 +76,10 @@ export interface Stack {
   written(): ReadonlyMap<string, number>;
   /** Rejects when the run cannot go on: ClickHouse is given up, or a table refuses its rows for good. */
   readonly failed: Promise<never>;
-  /** Tasks process and the sink inserts all that is in the topics; for summaries before `stop`. */
+  /**
+   * Tasks process all that is in the topics and end, and the sink inserts it; for summaries before `stop`. Resolves to false
+   * if that takes longer; rejects as `failed` does.
+   */
   settle(timeoutMs: number): Promise<boolean>;
   stop(timeoutMs: number): Promise<StackEnd>;
 }
@@ -101,11 +108,22 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   }
 }
 
-function startServer({ dataDir, port = 0, host = '127.0.0.1', onNote }: StackOptions): Promise<EmbeddedServer> {
+function startServer({
+  dataDir,
+  port = 0,
+  host = '127.0.0.1',
+  onNote,
+}: StackOptions): Promise<EmbeddedServer> {
   const onEvent = (event: ServerEvent): void => {
     onNote(describeServerEvent(event));
   };
-  return startEmbeddedServer({ dataDir: join(dataDir, 'clickhouse'), port, host, stopTimeoutMs: serverStopMs, onEvent });
+  return startEmbeddedServer({
+    dataDir: join(dataDir, 'clickhouse'),
+    port,
+    host,
+    stopTimeoutMs: serverStopMs,
+    onEvent,
+  });
 }
 
 function describeServerEvent(event: ServerEvent): string {
@@ -129,7 +147,8 @@ interface Parts {
 async function assemble(options: StackOptions, parts: Parts): Promise<Stack> {
   const { app, onNote, parameters = {} } = options;
   const { client, tables } = parts;
-  const log = new MemoryLog();
+  let sink: ClickHouseSink | undefined;
+  const log = new MemoryLog({ maxBytes: logBytes, onFull: () => { sink?.flush(); } });
   const offsets = await nextOffsets(client, tables);
   for (const { topic, partitions } of app.streams) log.createTopic(topic, partitions, offsets.get(topic));
   const keptIn = join(options.dataDir, 'undelivered');
@@ -160,10 +179,11 @@ async function assemble(options: StackOptions, parts: Parts): Promise<Stack> {
   });
   const start = new Map(app.streams.map(({ topic, partitions }) => [topic, ends(log, topic, partitions)]));
   for (const announcement of writers.announcements(Date.now())) await edge.publish(schemas, announcement);
-  const sink = startClickHouseSink({
+  sink = startClickHouseSink({
     client,
     inputs,
     writers,
+    limits: { maxBytesInFlight: sinkBytes },
     // `append` never waits: the sink could be the only one to make room.
     deadLetters: {
       write: (records) => {
@@ -172,11 +192,18 @@ async function assemble(options: StackOptions, parts: Parts): Promise<Stack> {
       },
     },
     onRetry: ({ place, attempt, error }) => {
-      if (attempt === 3) onNote(`${place}: waiting for ClickHouse (${error.message}); events are kept meanwhile`);
+      if (attempt === 3)
+        onNote(`${place}: waiting for ClickHouse (${error.message}); events are kept meanwhile`);
     },
   });
   runtime.start();
-  const polling = recorder === undefined ? undefined : setInterval(() => { recorder.poll(); }, recorderPollMs);
+  const polling =
+    recorder === undefined
+      ? undefined
+      : setInterval(() => {
+          recorder.poll();
+        }, recorderPollMs);
+  const failed = failureOf(parts.server, sink);
   return {
     ...parts,
     log,
@@ -184,36 +211,77 @@ async function assemble(options: StackOptions, parts: Parts): Promise<Stack> {
     sink,
     runtime,
     clickHousePid: () => parts.server?.pid(),
-    written: () => new Map(app.streams.map(({ topic, partitions }) => [topic, ends(log, topic, partitions) - (start.get(topic) ?? 0)])),
-    failed: failureOf(parts.server, sink),
+    written: () =>
+      new Map(
+        app.streams.map(({ topic, partitions }) => [
+          topic,
+          ends(log, topic, partitions) - (start.get(topic) ?? 0),
+        ]),
+      ),
+    failed,
     settle: async (timeoutMs) => {
-      const drained = await runtime.drain(timeoutMs);
+      const drained = await runtime.stop(timeoutMs);
       // Twice: the first drain may itself write dead letters.
-      return drained && withinTime(sink.drain().then(() => sink.drain()), timeoutMs);
+      const inserted = Promise.race([sink.drain().then(() => sink.drain()), failed]);
+      return drained && withinTime(inserted, timeoutMs);
     },
     stop: async (timeoutMs) => {
       await runtime.stop(timeoutMs * tasksShare);
-      const isDelivered = await sink.stop(timeoutMs * sinkShare);
+      await sink.stop(timeoutMs * sinkShare);
       log.close();
       clearInterval(polling);
-      // Runs also when all is delivered: it removes what the run before had kept.
-      const kept = await keepUndelivered(keptIn, log, sinkGroup);
-      if (!isDelivered && kept > 0) onNote(`${kept} records did not reach ClickHouse in time; they are kept in ${keptIn} for the next run`);
-      let recording: RecordingManifest | undefined;
-      try {
-        recording = await recorder?.finish(writers, Date.now());
-      } finally {
-        await client.close();
-        await parts.server?.stop();
-      }
-      return { kept, recording };
+      const closing = [
+        keepForNextRun(keptIn, log, onNote),
+        recorder?.finish(writers, Date.now()) ?? Promise.resolve(undefined),
+      ] as const;
+      const [kept, recording] = await Promise.allSettled(closing);
+      await client.close();
+      await parts.server?.stop();
+      return { kept: outcomeOf(kept, recording), recording: outcomeOf(recording, kept) };
     },
   };
 }
 
+/** Runs also when all is delivered: it removes what the run before had kept. */
+async function keepForNextRun(
+  directory: string,
+  log: MemoryLog,
+  onNote: (note: string) => void,
+): Promise<number> {
+  try {
+    const kept = await keepUndelivered(directory, log, sinkGroup);
+    if (kept > 0)
+      onNote(
+        `${kept} records did not reach ClickHouse in time; they are kept in ${directory} for the next run`,
+      );
+    return kept;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new CliError(
+      'environment',
+      `records that did not reach ClickHouse in time could not be kept for the next run and are lost: ${reason}`,
+      { remedies: ['free space, or give another directory: --data <directory>'], cause: error },
+    );
+  }
+}
+
+/** The value of one of two things that ended; where both failed, the error tells of both. */
+function outcomeOf<T>(one: PromiseSettledResult<T>, other: PromiseSettledResult<unknown>): T {
+  const errors = [one, other].flatMap((result) =>
+    result.status === 'rejected' ? [result.reason as unknown] : [],
+  );
+  if (one.status === 'fulfilled' && errors.length === 0) return one.value;
+  throw errors.length === 1 ? errors[0] : new AggregateError(errors, 'the run did not end in order');
+}
+
 /** Parameters of every processor as they are in force, so that a recording stands alone. */
-function effectiveParameters(app: App, overrides: Readonly<Record<string, Parameters>>): Record<string, Parameters> {
-  return Object.fromEntries(app.processors.map(({ name, parameters }) => [name, { ...parameters, ...overrides[name] }]));
+function effectiveParameters(
+  app: App,
+  overrides: Readonly<Record<string, Parameters>>,
+): Record<string, Parameters> {
+  return Object.fromEntries(
+    app.processors.map(({ name, parameters }) => [name, { ...parameters, ...overrides[name] }]),
+  );
 }
 
 function ends(log: MemoryLog, topic: string, partitions: number): number {
@@ -233,7 +301,10 @@ async function failureOf(server: EmbeddedServer | undefined, sink: ClickHouseSin
 async function withinTime(work: Promise<void>, timeoutMs: number): Promise<boolean> {
   const abort = new AbortController();
   try {
-    return await Promise.race([work.then(() => true), systemClock.sleep(timeoutMs, abort.signal).then(() => false)]);
+    return await Promise.race([
+      work.then(() => true),
+      systemClock.sleep(timeoutMs, abort.signal).then(() => false),
+    ]);
   } finally {
     abort.abort();
   }

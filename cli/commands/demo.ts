@@ -53,8 +53,17 @@ function addRunOptions(command: Command): Command {
       .option('--sample-interval <duration>', "how often this host's I/O is sampled", '500ms')
       .option('--seed <number>', 'seed of the simulation', '1')
       .option('--vms <number>', 'VMs in the simulation', '12')
-      .option('--io-load', 'write small bursts to a file in the data directory, so that a quiet host has I/O to predict', false)
-      .option('--set <processor.parameter=value>', 'another value for a parameter of a processor; may be repeated', collect, []),
+      .option(
+        '--io-load',
+        'write small bursts to a file in the data directory, so that a quiet host has I/O to predict',
+        false,
+      )
+      .option(
+        '--set <processor.parameter=value>',
+        'another value for a parameter of a processor; may be repeated',
+        collect,
+        [],
+      ),
   );
 }
 
@@ -85,7 +94,9 @@ export function registerRecord(program: Command, io: CliIo): void {
     program
       .command('record')
       .argument('<directory>', 'new directory for the recording')
-      .description('Run as weir demo does, and record inputs, outputs and the order of processing for weir replay.')
+      .description(
+        'Run as weir demo does, and record inputs, outputs and the order of processing for weir replay.',
+      )
       .option('--for <duration>', 'stop after this time: 30s, 5m'),
   )
     .addHelpText('after', examples([['weir record incident --for 30s', 'record half a minute']]))

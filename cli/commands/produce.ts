@@ -8,6 +8,7 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
+import type { Readable } from 'node:stream';
 import type { Command } from 'commander';
 import { eventCodec } from '#engine/codec/event-codec.ts';
 import { eventFromJson } from '#engine/codec/json-event.ts';
@@ -30,6 +31,8 @@ interface ProduceOptions extends StackCliOptions {
 interface Produced {
   readonly accepted: number;
   readonly refused: number;
+  /** Read, blank ones too. */
+  readonly lines: number;
 }
 
 /** Reasons printed on the screen; all of them are in the dead letters. */
@@ -39,33 +42,52 @@ const settleTimeoutMs = 600_000;
 async function produce(topic: string, file: string, options: ProduceOptions, io: CliIo): Promise<void> {
   const { weirApp } = await import('../app.ts');
   const stream = weirApp.streams.find((s) => s.topic === topic);
-  if (stream === undefined) throw unknownTopic(topic, weirApp.streams.map((s) => s.topic));
+  if (stream === undefined)
+    throw unknownTopic(
+      topic,
+      weirApp.streams.map((s) => s.topic),
+    );
   const source = await openSource(file);
   const { withSignals } = await import('../signals.ts');
   const { withStack } = await import('../session.ts');
   const config = { ...(await stackOptions(options)), app: weirApp };
   await withSignals(io, async (signal) => {
-    const { value, end } = await withStack(io, config, (session) => sendLines(session, stream, source, io, signal));
-    const { accepted, refused } = value;
+    const { value, end } = await withStack(io, config, signal, (session) =>
+      sendLines(session, stream, source, io, signal),
+    ).finally(() => source.chunks.destroy());
+    const { accepted, refused, lines } = value;
     io.stdout.write(`${accepted} events on ${topic}, ${refused} dead letters\n`);
-    if (signal.aborted) throw new CliError('failure', `interrupted after ${accepted + refused} lines of ${source.name}; they were delivered`);
-    if (end.kept > 0) throw new CliError('failure', `${end.kept} records did not reach ClickHouse in time; the next weir command on ${options.data} delivers them`);
+    if (signal.aborted) {
+      const fate = end.kept === 0 ? 'they were delivered' : `${end.kept} records are kept for the next run`;
+      throw new CliError('failure', `interrupted after ${lines} lines of ${source.name}; ${fate}`);
+    }
+    if (end.kept > 0)
+      throw new CliError(
+        'failure',
+        `${end.kept} records did not reach ClickHouse in time; the next weir command on ${options.data} delivers them`,
+      );
     if (options.strict && refused > 0) io.setExitCode(1);
   });
 }
 
 interface LineSource {
   readonly name: string;
-  readonly chunks: AsyncIterable<Buffer>;
+  /** To be destroyed: a standard input that stays open keeps the process alive. */
+  readonly chunks: Readable;
 }
 
 async function openSource(file: string): Promise<LineSource> {
-  if (file === '-') return { name: 'stdin', chunks: process.stdin as AsyncIterable<Buffer> };
+  if (file === '-') return { name: 'stdin', chunks: process.stdin };
   try {
-    if (!(await stat(file)).isFile()) throw new CliError('usage', `${file} is no file`);
+    // Not only files: a named pipe, or a shell's <(...), is fine.
+    if ((await stat(file)).isDirectory()) throw new CliError('usage', `${file} is a directory, not a file`);
   } catch (error) {
     if (error instanceof CliError) throw error;
-    throw new CliError('usage', `cannot read ${file}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    throw new CliError(
+      'usage',
+      `cannot read ${file}: ${error instanceof Error ? error.message : String(error)}`,
+      { cause: error },
+    );
   }
   return { name: basename(file), chunks: createReadStream(file) };
 }
@@ -82,7 +104,7 @@ async function sendLines(
   let accepted = 0;
   let refused = 0;
   let number = 0;
-  for await (const line of linesOf(source.chunks, signal)) {
+  for await (const line of linesOf(source.chunks as AsyncIterable<Buffer>, signal)) {
     number += 1;
     const text = line.toString('utf8');
     if (text.trim() === '') continue;
@@ -93,17 +115,25 @@ async function sendLines(
     } else {
       const origin = `${run}:${number}`;
       await stack.log.write([
-        unplacedDeadLetterRecord(letters, { origin, topic: stream.topic, value: line, code: parsed.code, reason: `${source.name}, line ${number}: ${parsed.reason}`, failedAtMs: io.now() }),
+        unplacedDeadLetterRecord(letters, {
+          origin,
+          topic: stream.topic,
+          value: line,
+          code: parsed.code,
+          reason: `${source.name}, line ${number}: ${parsed.reason}`,
+          failedAtMs: io.now(),
+        }),
       ]);
       refused += 1;
       if (refused <= reasonsShown) progress.note(`line ${number}: ${parsed.reason}`);
-      if (refused === reasonsShown + 1) progress.note('more lines were refused; all are in the table weir_dead_letters');
+      if (refused === reasonsShown + 1)
+        progress.note('more lines were refused; all are in the table weir_dead_letters');
     }
     if (number % 1000 === 0) progress.update(`${accepted} events, ${refused} dead letters`);
   }
   progress.update(`${accepted} events, ${refused} dead letters; waiting for ClickHouse`);
   if (!signal.aborted) await stack.settle(settleTimeoutMs);
-  return { accepted, refused };
+  return { accepted, refused, lines: number };
 }
 
 type Parsed =
@@ -112,26 +142,36 @@ type Parsed =
 
 function eventOf(stream: Stream<unknown>, line: Buffer, text: string): Parsed {
   // A byte that is no UTF-8 would be replaced silently.
-  if (!Buffer.from(text, 'utf8').equals(line)) return { kind: 'refused', code: 'not-utf8', reason: 'the line is not UTF-8' };
+  if (!Buffer.from(text, 'utf8').equals(line))
+    return { kind: 'refused', code: 'not-utf8', reason: 'the line is not UTF-8' };
   let json: unknown;
   try {
     json = JSON.parse(text);
   } catch (error) {
-    return { kind: 'refused', code: 'not-json', reason: `no JSON: ${error instanceof Error ? error.message : String(error)}` };
+    return {
+      kind: 'refused',
+      code: 'not-json',
+      reason: `no JSON: ${error instanceof Error ? error.message : String(error)}`,
+    };
   }
   try {
     return { kind: 'event', event: eventFromJson(stream, json) as object };
   } catch (error) {
-    if (error instanceof Error && 'code' in error) return { kind: 'refused', code: String(error.code), reason: error.message };
+    if (error instanceof Error && 'code' in error)
+      return { kind: 'refused', code: String(error.code), reason: error.message };
     throw error;
   }
 }
 
 function unknownTopic(topic: string, topics: readonly string[]): CliError {
   const suggestion = nearest(topic, topics);
-  return new CliError('usage', `there is no topic '${topic}'${suggestion === undefined ? '' : `; did you mean '${suggestion}'?`}`, {
-    remedies: [`topics: ${topics.join(', ')}`],
-  });
+  return new CliError(
+    'usage',
+    `there is no topic '${topic}'${suggestion === undefined ? '' : `; did you mean '${suggestion}'?`}`,
+    {
+      remedies: [`topics: ${topics.join(', ')}`],
+    },
+  );
 }
 
 export function registerProduce(program: Command, io: CliIo): void {

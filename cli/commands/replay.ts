@@ -42,16 +42,24 @@ async function replay(directory: string, options: ReplayCliOptions, io: CliIo): 
     });
   });
   const isWhatIf = options.set.length > 0;
-  writeResult(io, options.format, isWhatIf ? changeResult(weirApp, tasks, whole(options.show, '--show')) : taskResult(tasks));
+  writeResult(
+    io,
+    options.format,
+    isWhatIf ? changeResult(weirApp, tasks, whole(options.show, '--show')) : taskResult(tasks),
+  );
   if (isWhatIf) return;
   const differing = tasks.filter((task) => task.difference !== undefined);
   if (differing.length === 0) {
     io.stderr.write(`identical: ${outputs(tasks)} outputs of ${tasks.length} tasks, byte for byte\n`);
     return;
   }
-  throw new CliError('failure', `${differing.length} of ${tasks.length} tasks differ from the recording: ${differing.map((t) => `${t.task} (${t.difference ?? ''})`).join('; ')}`, {
-    remedies: ['replay with the processors (and parameters) that were recorded, or compare with --set'],
-  });
+  throw new CliError(
+    'failure',
+    `${differing.length} of ${tasks.length} tasks differ from the recording: ${differing.map((t) => `${t.task} (${t.difference ?? ''})`).join('; ')}`,
+    {
+      remedies: ['replay with the processors (and parameters) that were recorded, or compare with --set'],
+    },
+  );
 }
 
 function outputs(tasks: readonly ReplayedTask[]): number {
@@ -87,7 +95,10 @@ export function registerReplay(program: Command, io: CliIo): void {
       examples([
         ['weir replay incident', 'the same outputs, to the byte'],
         ['weir replay incident --crashes 20 --batch 7', 'also with crashes and other batches'],
-        ['weir replay incident --set migration.device-failover.suppressThreshold=4000', 'what would have happened'],
+        [
+          'weir replay incident --set migration.device-failover.suppressThreshold=4000',
+          'what would have happened',
+        ],
       ]),
     )
     .action((directory: string, options: ReplayCliOptions) => replay(directory, options, io));

@@ -2,10 +2,14 @@
  * What a run could not deliver to a group before it had to stop, kept on disk for the next run: records and the group's
  * committed position with its metadata, so that a promise made is still kept.
  *
- *     <directory>/undelivered.json     written last; without it there is nothing to take over
- *     <directory>/<topic>/<partition>.avro
+ *     <directory>/undelivered.json     names the files; without it there is nothing to take over
+ *     <directory>/<keep>/<topic>/<partition>.avro
+ *
+ * I1  The list is replaced in one go when its files are whole: whatever happens on the way, a full disk or a SIGKILL, what
+ *     was kept before is either still there or delivered or part of what is kept now.
  */
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EngineError } from '../engine-error.ts';
 import type { MemoryLog } from '../log/memory-log.ts';
@@ -19,20 +23,50 @@ interface Entry {
   readonly offset: number;
   readonly metadata: string;
   readonly records: number;
+  /** Relative to the directory. */
+  readonly file: string;
 }
 
 const listFile = 'undelivered.json';
 const readRecords = 10_000;
 
-/** Writes what `group` has not committed past. Resolves to the number of records; 0 writes nothing. */
+/**
+ * Writes what `group` has not committed past, in place of what was kept before. Resolves to the number of records; with 0
+ * nothing is left on disk. Rejects with an error that names the file if it cannot be written.
+ */
 export async function keepUndelivered(directory: string, log: MemoryLog, group: string): Promise<number> {
-  await rm(directory, { recursive: true, force: true });
+  const keep = randomUUID();
+  const entries = await writeRecords(directory, keep, log, group);
+  if (entries.length === 0) {
+    await rm(directory, { recursive: true, force: true });
+    return 0;
+  }
+  const path = join(directory, listFile);
+  try {
+    await writeFile(`${path}.new`, JSON.stringify(entries, null, 2));
+    await rename(`${path}.new`, path);
+  } catch (error) {
+    throw new EngineError('recording', `cannot write ${path}: ${String(error)}`, { cause: error });
+  }
+  for (const name of await readdir(directory)) {
+    if (name !== listFile && name !== keep) await rm(join(directory, name), { recursive: true, force: true });
+  }
+  return entries.reduce((sum, entry) => sum + entry.records, 0);
+}
+
+async function writeRecords(
+  directory: string,
+  keep: string,
+  log: MemoryLog,
+  group: string,
+): Promise<readonly Entry[]> {
   const entries: Entry[] = [];
   for (const topic of log.topics) {
     for (let partition = 0; partition < log.partitionCount(topic); partition += 1) {
       const committed = log.committed(group, topic, partition);
       if (committed === undefined || log.endOffset(topic, partition) <= committed.offset) continue;
-      const file = await AvroFileWriter.create(fileOf(directory, topic, partition), recordedRecordSchema);
+      const name = join(keep, topic, `${partition}.avro`);
+      const file = await AvroFileWriter.create(join(directory, name), recordedRecordSchema);
       for (let offset = committed.offset; ;) {
         const records = log.read(topic, partition, offset, readRecords);
         if (records.length === 0) break;
@@ -40,14 +74,10 @@ export async function keepUndelivered(directory: string, log: MemoryLog, group: 
         offset += records.length;
       }
       await file.close();
-      entries.push({ topic, partition, ...committed, records: file.count });
+      entries.push({ topic, partition, ...committed, records: file.count, file: name });
     }
   }
-  if (entries.length === 0) return 0;
-  const path = join(directory, listFile);
-  await writeFile(`${path}.new`, JSON.stringify(entries, null, 2));
-  await rename(`${path}.new`, path);
-  return entries.reduce((sum, entry) => sum + entry.records, 0);
+  return entries;
 }
 
 /**
@@ -74,8 +104,8 @@ export async function restoreUndelivered(
     );
   }
   let count = 0;
-  for (const { topic, partition, offset, metadata, records } of JSON.parse(text) as Entry[]) {
-    const kept = await readAvroFile(fileOf(directory, topic, partition), recordedRecordSchema, records);
+  for (const { topic, partition, offset, metadata, records, file } of JSON.parse(text) as Entry[]) {
+    const kept = await readAvroFile(join(directory, file), recordedRecordSchema, records);
     const arrivedTo = delivered.get(topic)?.[partition] ?? 0;
     const rest = kept.map(logRecord).filter((record) => record.offset >= arrivedTo);
     if (rest.length === 0) continue;
@@ -84,8 +114,4 @@ export async function restoreUndelivered(
     count += rest.length;
   }
   return count;
-}
-
-function fileOf(directory: string, topic: string, partition: number): string {
-  return join(directory, topic, `${partition}.avro`);
 }
