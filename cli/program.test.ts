@@ -1,7 +1,9 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { commandList } from './command-list.ts';
 import { memoryIo, type MemoryIo } from './io.fixture.ts';
-import { packageVersion } from './package-root.ts';
+import { packageRoot, packageVersion } from './package-root.ts';
 import { runCli } from './program.ts';
 
 async function weir(...argv: string[]): Promise<MemoryIo> {
@@ -41,6 +43,18 @@ describe('weir', () => {
         expect(io.out()).toContain('--verbose');
         expect(io.exitCode()).toBe(0);
       }
+    },
+  );
+
+  it.each(commandList.map(({ name }) => name))(
+    'docs/cli.md describes %s and all of its options',
+    async (name) => {
+      const documentation = readFileSync(join(packageRoot(), 'docs', 'cli.md'), 'utf8');
+      expect(documentation).toContain(`\n## weir ${name}\n`);
+      const options = (await weir(name, '--help')).out().match(/(?<=^ +(?:-\w, )?)--[a-z-]+/gm) ?? [];
+      expect(options).toContain('--verbose');
+      for (const option of options.filter((flag) => flag !== '--help' && flag !== '--version'))
+        expect(documentation).toContain(option);
     },
   );
 

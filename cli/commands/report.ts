@@ -7,7 +7,7 @@ import { formatOption, writeResult, type ResultFormat } from '../present/result.
 import type { Report } from '../reports/report-file.ts';
 
 interface ReportOptions extends ConnectionCliOptions {
-  readonly param: readonly string[];
+  readonly param?: readonly string[];
   readonly format: ResultFormat;
   readonly explain?: true;
 }
@@ -31,7 +31,7 @@ async function answer(name: string, options: ReportOptions, io: CliIo): Promise<
   const { reportNamed } = await import('../reports/report-list.ts');
   const { parameterValues } = await import('../reports/parameter-values.ts');
   const report = reportNamed(name);
-  const values = parameterValues(report, options.param);
+  const values = parameterValues(report, options.param ?? []);
   const [{ openClickHouse }, { runReport }, { withProgress }, { withSignals }, { explanation }] =
     await Promise.all([
       import('../open-clickhouse.ts'),
@@ -66,8 +66,7 @@ export function registerReport(program: Command, io: CliIo): void {
     .option(
       '--param <name=value>',
       'value of a parameter; may be repeated',
-      (setting: string, before: readonly string[]) => [...before, setting],
-      [],
+      (setting: string, before?: readonly string[]) => [...(before ?? []), setting],
     )
     .addOption(formatOption())
     .option('--explain', 'say what question, parameters and columns mean');
