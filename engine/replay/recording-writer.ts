@@ -3,7 +3,7 @@
  *
  * I1  A failure to write (a full disk, say) stops the recording, never the run: it is kept and given by `finish`.
  */
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { avroType } from '../codec/avro-type.ts';
 import type { WriterSchemas } from '../codec/writer-schemas.ts';
@@ -131,6 +131,7 @@ export class RecordingWriter {
     for (const announcement of writers.announcements(finishedAtMs)) announced.append(announcement);
     await announced.close();
     const manifest = this.#manifest(announced.count, finishedAtMs);
+    await this.#expectFiles(manifest);
     const path = join(this.directory, manifestFile);
     try {
       await writeFile(path, JSON.stringify(manifest, null, 2) + '\n');
@@ -138,6 +139,20 @@ export class RecordingWriter {
       throw new EngineError('recording', `cannot write ${path}: ${String(error)}`, { cause: error });
     }
     return manifest;
+  }
+
+  /** What is removed under an open file still takes writes: only a look at the directory shows it. */
+  async #expectFiles({ topics, tasks }: RecordingManifest): Promise<void> {
+    const files = [
+      ...topics.map(({ file }) => file),
+      ...tasks.flatMap((t) => [t.journal.file, t.state.file]),
+    ];
+    for (const file of files) {
+      const path = join(this.directory, file);
+      await stat(path).catch((error: unknown) => {
+        throw new EngineError('recording', `${path} was removed while it was written`, { cause: error });
+      });
+    }
   }
 
   #manifest(schemaCount: number, finishedAtMs: number): RecordingManifest {

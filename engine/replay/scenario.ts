@@ -22,6 +22,7 @@ import { avroType } from '../codec/avro-type.ts';
 import { taskCount, validApp, type App } from '../topology/app.ts';
 import type { Parameters } from '../topology/processor.ts';
 import { eventTimeMsOf, keyOf, type Stream } from '../topology/stream.ts';
+import { withoutAmbient } from './ambient-guard.ts';
 import type { Recording } from './recording-reader.ts';
 
 export interface ScenarioEvent {
@@ -48,8 +49,12 @@ export interface ScenarioOptions {
 const recorder = 'scenario';
 const journalType = avroType(journalChunkSchema.schema);
 
-/** Runs the events through the app. Throws if a handler has a bug. */
+/** Runs the events through the app. Throws if a handler has a bug, or is not deterministic (ambient-guard.ts). */
 export function runScenario(options: ScenarioOptions): Recording {
+  return withoutAmbient(() => recordedScenario(options));
+}
+
+function recordedScenario(options: ScenarioOptions): Recording {
   const { tickMs = 100, runOnMs = 0, commitEvery = () => 1 } = options;
   const app = validApp(options.app);
   const log = new MemoryLog({ maxBytes: Infinity });
