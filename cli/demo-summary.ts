@@ -5,7 +5,10 @@ import type { Result } from './present/value.ts';
 import type { Stack } from './stack.ts';
 
 const text = (name: string): { readonly name: string; readonly kind: 'text' } => ({ name, kind: 'text' });
-const number = (name: string): { readonly name: string; readonly kind: 'number' } => ({ name, kind: 'number' });
+const number = (name: string): { readonly name: string; readonly kind: 'number' } => ({
+  name,
+  kind: 'number',
+});
 
 /** Events of this run by topic, and the rows that its table holds: of this run, and of all runs on this data directory. */
 export async function topicsAndTables(stack: Stack): Promise<Result> {
@@ -13,7 +16,13 @@ export async function topicsAndTables(stack: Stack): Promise<Result> {
   const stats = new Map((await stack.sink.stats()).map((table) => [table.topic, table]));
   const totals = await rowCounts(stack.client, stack.tables);
   return {
-    columns: [text('topic'), number('events'), text('table'), number('rows of this run'), number('rows in all')],
+    columns: [
+      text('topic'),
+      number('events'),
+      text('table'),
+      number('rows of this run'),
+      number('rows in all'),
+    ],
     rows: stack.tables.map(({ stream, name }) => [
       stream.topic,
       written.get(stream.topic) ?? 0,
@@ -24,8 +33,13 @@ export async function topicsAndTables(stack: Stack): Promise<Result> {
   };
 }
 
-async function rowCounts(client: ClickHouseClient, tables: readonly Table[]): Promise<ReadonlyMap<string, number>> {
-  const each = tables.map((table) => `SELECT '${table.name}' AS name, count() AS rows FROM ${qualified(table)}`);
+async function rowCounts(
+  client: ClickHouseClient,
+  tables: readonly Table[],
+): Promise<ReadonlyMap<string, number>> {
+  const each = tables.map(
+    (table) => `SELECT '${table.name}' AS name, count() AS rows FROM ${qualified(table)}`,
+  );
   const result = await client.query({
     query: each.join(' UNION ALL '),
     format: 'JSONEachRow',
@@ -46,7 +60,13 @@ export interface CommandCounts {
 export function commandCounts(counts: CommandCounts): Result {
   const { issued, applied, rejectedStale, failed } = counts;
   return {
-    columns: [number('issued'), number('acknowledged'), number('applied'), number('rejected as stale'), number('failed')],
+    columns: [
+      number('issued'),
+      number('acknowledged'),
+      number('applied'),
+      number('rejected as stale'),
+      number('failed'),
+    ],
     rows: [[issued, applied + rejectedStale + failed, applied, rejectedStale, failed]],
   };
 }

@@ -5,7 +5,10 @@ import { CliError } from './cli-error.ts';
 import { nearest } from './nearest.ts';
 
 /** By processor name. Throws a usage error for what does not exist or is of another type. */
-export function parameterOverrides(app: App, settings: readonly string[]): Readonly<Record<string, Parameters>> {
+export function parameterOverrides(
+  app: App,
+  settings: readonly string[],
+): Readonly<Record<string, Parameters>> {
   const overrides: Record<string, Record<string, Parameter>> = {};
   for (const setting of settings) {
     const match = /^([^=]+)\.([A-Za-z0-9_]+)=(.*)$/.exec(setting);
@@ -16,16 +19,22 @@ export function parameterOverrides(app: App, settings: readonly string[]): Reado
     }
     const [, name, parameter, text] = match as unknown as [string, string, string, string];
     const processor = app.processors.find((p) => p.name === name);
-    if (processor === undefined) throw unknownName('processor', name, app.processors.map((p) => p.name));
+    if (processor === undefined)
+      throw unknownName(
+        'processor',
+        name,
+        app.processors.map((p) => p.name),
+      );
     const current = processor.parameters[parameter];
-    if (current === undefined) throw unknownName(`parameter of ${name}`, parameter, Object.keys(processor.parameters));
+    if (current === undefined)
+      throw unknownName(`parameter of ${name}`, parameter, Object.keys(processor.parameters));
     (overrides[name] ??= {})[parameter] = valueLike(current, text, setting);
   }
   return overrides;
 }
 
 function valueLike(current: Parameter, text: string, setting: string): Parameter {
-  switch (typeof current) {
+  switch (typeof current as 'string' | 'number' | 'boolean') {
     case 'string':
       return text;
     case 'boolean':
@@ -41,7 +50,11 @@ function valueLike(current: Parameter, text: string, setting: string): Parameter
 
 function unknownName(what: string, name: string, known: readonly string[]): CliError {
   const suggestion = nearest(name, known);
-  return new CliError('usage', `there is no ${what} '${name}'${suggestion === undefined ? '' : `; did you mean '${suggestion}'?`}`, {
-    remedies: [`known: ${known.join(', ')}`],
-  });
+  return new CliError(
+    'usage',
+    `there is no ${what} '${name}'${suggestion === undefined ? '' : `; did you mean '${suggestion}'?`}`,
+    {
+      remedies: [`known: ${known.join(', ')}`],
+    },
+  );
 }

@@ -32,8 +32,8 @@ import { tableOf, type Table } from '#sinks/clickhouse/tables.ts';
 import { CliError } from './cli-error.ts';
 
 /** Producers wait while the topics hold more: half a second of a full load. Bounds of log and sink keep a run under 250 MB. */
-const logBytes = 24 * 1024 * 1024;
-const sinkBytes = 24 * 1024 * 1024;
+const logBytes = 16 * 1024 * 1024;
+const sinkLimits = { maxBytesInFlight: 12 * 1024 * 1024, maxConcurrentInserts: 2, schemaWaitMs: 0 };
 const sinkGroup = 'weir.clickhouse-sink';
 const recorderPollMs = 100;
 /** Of the time to stop, what tasks and sink may each take; ClickHouse has its own bound. */
@@ -148,7 +148,12 @@ async function assemble(options: StackOptions, parts: Parts): Promise<Stack> {
   const { app, onNote, parameters = {} } = options;
   const { client, tables } = parts;
   let sink: ClickHouseSink | undefined;
-  const log = new MemoryLog({ maxBytes: logBytes, onFull: () => { sink?.flush(); } });
+  const log = new MemoryLog({
+    maxBytes: logBytes,
+    onFull: () => {
+      sink?.flush();
+    },
+  });
   const offsets = await nextOffsets(client, tables);
   for (const { topic, partitions } of app.streams) log.createTopic(topic, partitions, offsets.get(topic));
   const keptIn = join(options.dataDir, 'undelivered');
@@ -183,7 +188,7 @@ async function assemble(options: StackOptions, parts: Parts): Promise<Stack> {
     client,
     inputs,
     writers,
-    limits: { maxBytesInFlight: sinkBytes },
+    limits: sinkLimits,
     // `append` never waits: the sink could be the only one to make room.
     deadLetters: {
       write: (records) => {

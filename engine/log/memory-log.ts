@@ -39,17 +39,21 @@ const recordOverheadBytes = 400;
 export interface MemoryLogOptions {
   /** Producers wait while more than this is held. Default 64 MiB. */
   readonly maxBytes?: number;
+  /** Called when a producer has to wait: readers that gather batches had better deliver what they have. */
+  readonly onFull?: () => void;
 }
 
 export class MemoryLog implements LogWriter {
   readonly #topics = new Map<string, Topic>();
   readonly #maxBytes: number;
+  readonly #onFull: (() => void) | undefined;
   readonly #roomWaiters = new Set<() => void>();
   readonly #listeners = new Set<(topic: string, partition: number) => void>();
   #bytes = 0;
   #closed = false;
 
   constructor(options: MemoryLogOptions = {}) {
+    this.#onFull = options.onFull;
     this.#maxBytes = options.maxBytes ?? 64 * 1024 * 1024;
   }
 
@@ -159,6 +163,7 @@ export class MemoryLog implements LogWriter {
 
   async write(records: readonly NewRecord[]): Promise<void> {
     while (this.#bytes > this.#maxBytes && !this.#closed) {
+      if (this.#roomWaiters.size === 0) this.#onFull?.();
       await new Promise<void>((resolve) => this.#roomWaiters.add(resolve));
     }
     this.append(records);

@@ -149,6 +149,11 @@ export class KeyStore {
     this.#rebuildQueues();
   }
 
+  /** Has every key written at the next commit, as after a change of the state's schema. */
+  touchAll(): void {
+    for (const entry of this.#entries.values()) this.#touch(entry);
+  }
+
   /** Every key's content; for snapshots and tests. Order is that of insertion. */
   *contents(): Generator<KeyContent> {
     for (const entry of this.#entries.values()) {

@@ -11,34 +11,23 @@
  *     `rollback` drops it. Between `prepare` and either of them there is no step.
  * I6  A core restored from the changelog of its commits goes on exactly as the core that wrote it.
  */
+import { avroType } from '../codec/avro-type.ts';
 import type { WriterSchemas } from '../codec/writer-schemas.ts';
 import { EngineError } from '../engine-error.ts';
-import { journalChunkSchema, type TaskMeta } from '../records/generated.ts';
-import { avroType } from '../codec/avro-type.ts';
+import { journalChunkSchema } from '../records/generated.ts';
 import type { ErasedResult, Parameters, Processor } from '../topology/processor.ts';
 import { eventTimeMsOf } from '../topology/stream.ts';
 import { refusalOf } from './admission.ts';
-import { BroadcastTable } from './broadcast-table.ts';
 import { CallContext } from './call-context.ts';
 import { identityOf } from './cloud-events.ts';
 import { deepFreeze } from './freeze.ts';
-import { KeyStore, type Clock, type KeyEntry } from './key-store.ts';
+import type { Clock, KeyEntry, KeyStore } from './key-store.ts';
 import { bitmap, OrderJournal } from './order-journal.ts';
 import { OutputBuffer } from './output-buffer.ts';
-import {
-  decodeMeta,
-  encodeMeta,
-  keyEntryKey,
-  metaKey,
-  parseChangelogKey,
-  StateCodec,
-  tableRowKey,
-} from './state-codec.ts';
 import type {
   ChangelogEntry,
   Commit,
   Effects,
-  Position,
   RecordInput,
   Source,
   TaskCounters,
@@ -46,7 +35,8 @@ import type {
   TickInput,
 } from './task-io.ts';
 import { taskPlan, type InputPlan, type TaskPlan } from './task-plan.ts';
-import { Watermark, type PartitionClock } from './watermark.ts';
+import { TaskState } from './task-state.ts';
+import type { Watermark } from './watermark.ts';
 
 export interface TaskCoreOptions {
   readonly processor: Processor;
@@ -78,23 +68,12 @@ export class TaskCore {
   };
   readonly #plan: TaskPlan;
   readonly #strict: boolean;
-  readonly #states: StateCodec;
+  readonly #state: TaskState;
   readonly #store: KeyStore;
-  readonly #tables: readonly BroadcastTable[];
-  readonly #watermark = new Watermark();
+  readonly #watermark: Watermark;
   readonly #journal = new OrderJournal();
   readonly #output: OutputBuffer;
   readonly #at: CallContext;
-  /** Next offset by source index; -1 before the first record. */
-  readonly #next: number[];
-  /** Source index of (input, partition). */
-  readonly #sourceIndex: readonly (readonly number[])[];
-  #schemaWritten = false;
-  /** The states restored are of an older schema: all go into the next commit. */
-  #rewriting = false;
-  #journalSeq = 0;
-  #lateCount = 0;
-  #base: TaskMeta;
   #phase: 'open' | 'preparing' | 'stopped' = 'open';
 
   constructor(options: TaskCoreOptions) {
@@ -102,27 +81,13 @@ export class TaskCore {
     this.partition = options.partition;
     this.#strict = options.strict ?? false;
     this.#plan = taskPlan(options.processor, options.writers, options.parameters ?? {});
-    this.#states = new StateCodec(options.processor.name, options.processor.state);
-    this.#store = new KeyStore((timer) => this.#clockOf(timer));
-    const tables = this.#plan.inputs.filter((input) => input.handler === undefined);
-    this.#tables = tables.map(() => new BroadcastTable());
-    this.sources = this.#plan.inputs.flatMap((input, index) => sourcesOf(input, index, options.partition));
-    this.#sourceIndex = this.#plan.inputs.map((_, index) => {
-      const at: number[] = [];
-      this.sources.forEach((source, i) => {
-        if (source.input === index) at[source.partition] = i;
-      });
-      return at;
-    });
-    for (const input of this.#plan.inputs) {
-      if (input.handler !== undefined) this.#watermark.add(input.allowedLatenessMs, input.idleAfterMs);
-    }
-    this.#next = this.sources.map(() => -1);
-    const views = Object.fromEntries(tables.map((table, i) => [table.name, this.#tables[i]!]));
-    this.#at = new CallContext(options.processor.name, this.#plan.parameters, views);
+    this.#state = new TaskState(this.#plan, options.partition, this.#strict);
+    this.#store = this.#state.keys;
+    this.#watermark = this.#state.watermark;
+    this.sources = this.#state.sources;
+    this.#at = new CallContext(options.processor.name, this.#plan.parameters, this.#state.tableViews());
     this.#at.partition = options.partition;
     this.#output = new OutputBuffer(this.#plan, options.partition, options.writers);
-    this.#base = this.#meta();
   }
 
   /** `<processor>-<partition>`: names the transactional id and the metrics. */
@@ -145,8 +110,7 @@ export class TaskCore {
 
   /** Next offset to read of a source; undefined before its first record. */
   nextOffset(source: number): number | undefined {
-    const next = this.#next[source];
-    return next === undefined || next < 0 ? undefined : next;
+    return this.#state.nextOffset(source);
   }
 
   /** Takes one input. The effects belong to the open transaction; the caller keeps them until it commits. */
@@ -173,87 +137,43 @@ export class TaskCore {
       throw new EngineError('task-stopped', `task ${this.id}: cannot commit while it is ${this.#phase}`);
     if (this.#journal.isEmpty) return null;
     this.#phase = 'preparing';
-    const journal = journalType.toBuffer(this.#journal.chunk(this.#journalSeq));
-    this.#journalSeq += 1;
-    return { changelog: this.#changelog(), journal, positions: this.#positions() };
+    const journal = journalType.toBuffer(this.#journal.chunk(this.#state.takeJournalSeq()));
+    return { changelog: this.#state.changelog(), journal, positions: this.#state.positions() };
   }
 
   /** The prepared commit is durable: it is the base from now on. */
   committed(): void {
-    this.#expectPreparing();
-    this.#store.commit();
-    for (const table of this.#tables) table.commit();
-    this.#schemaWritten = true;
-    this.#rewriting = false;
+    if (this.#phase !== 'preparing')
+      throw new EngineError('task-stopped', `task ${this.id}: there is no prepared commit`);
+    this.#state.commit();
     this.#journal.clear();
-    this.#base = this.#meta();
     this.#phase = 'open';
   }
 
   /** Drops everything since the last commit, prepared or not. The driver goes back to the offsets of that commit. */
   rollback(): void {
-    this.#store.rollback();
-    for (const table of this.#tables) table.rollback();
+    this.#state.rollback();
     this.#journal.clear();
     this.#output.clear();
-    this.#useMeta(this.#base);
-    if (this.#rewriting) this.#touchAll();
     this.#phase = 'open';
   }
 
   /** Loads a changelog, oldest entry first; before the first step. */
   restore(entries: Iterable<ChangelogEntry>): void {
-    const latest = new Map<string, ChangelogEntry>();
-    for (const entry of entries) latest.set(entry.key.toString('latin1'), entry);
-    for (const { key, value } of latest.values()) {
-      if (value !== null && parseChangelogKey(key).kind === 'schema')
-        this.#rewriting = this.#states.useWriter(value);
-    }
-    for (const { key, value } of latest.values()) {
-      if (value !== null) this.#load(key, value);
-    }
-    this.#store.loaded();
-    this.#schemaWritten = latest.size > 0 && !this.#rewriting;
-    if (this.#rewriting) this.#touchAll();
-    this.#base = this.#meta();
+    this.#state.restore(entries);
   }
 
   /** The committed state as changelog entries in the order of their keys. There must be no open transaction. */
   snapshot(): readonly ChangelogEntry[] {
     if (!this.#journal.isEmpty)
       throw new EngineError('task-stopped', `task ${this.id}: a snapshot needs a committed state`);
-    const entries: ChangelogEntry[] = [
-      this.#states.schemaEntry(),
-      { key: metaKey, value: encodeMeta(this.#meta()) },
-    ];
-    for (const content of this.#store.contents()) {
-      entries.push({ key: keyEntryKey(content.key), value: this.#states.encode(content) });
-    }
-    this.#tables.forEach((table, i) => {
-      const plan = this.#plan.inputs[Object.keys(this.processor.inputs).length + i]!;
-      for (const [key, row] of table.entries()) {
-        entries.push({ key: tableRowKey(plan.name, key), value: plan.codec.encode(row) });
-      }
-    });
-    return entries.sort((a, b) => a.key.compare(b.key));
+    return this.#state.snapshot();
   }
 
   #record({ input, partition, record }: RecordInput): void {
     const plan = this.#plan.inputs[input];
-    const source = this.#sourceIndex[input]?.[partition];
-    if (plan === undefined || source === undefined) {
-      throw new EngineError(
-        'out-of-order',
-        `task ${this.id} has no input ${input} of partition ${partition}`,
-      );
-    }
-    if (record.offset < this.#next[source]!) {
-      throw new EngineError(
-        'out-of-order',
-        `task ${this.id}: ${plan.stream.topic}/${partition} offset ${record.offset} came after ${this.#next[source]! - 1}`,
-      );
-    }
-    this.#next[source] = record.offset + 1;
+    if (plan === undefined) throw new EngineError('out-of-order', `task ${this.id} has no input ${input}`);
+    this.#state.take(input, partition, record.offset);
     this.#journal.record(input, partition, record.offset);
     this.counters.records += 1;
     const at = this.#at;
@@ -315,7 +235,7 @@ export class TaskCore {
     const late = eventTimeMs < watermarkMs;
     if (late) {
       this.counters.late += 1;
-      this.#lateCount += 1;
+      this.#state.lateCount += 1;
       const policy = this.processor.late;
       if (policy === 'drop') return;
       if (policy !== 'handle') {
@@ -364,7 +284,7 @@ export class TaskCore {
   }
 
   #tableRecord(plan: InputPlan, input: number, record: RecordInput['record']): void {
-    const table = this.#tables[input - Object.keys(this.processor.inputs).length]!;
+    const table = this.#state.table(input);
     if (record.key === null) {
       this.#deadLetter(record, 'no-key', 'a row of a table has no key');
       return;
@@ -445,7 +365,7 @@ export class TaskCore {
     const { state, emit, timers } = result;
     if (state === null) this.#store.setState(entry, undefined);
     else if (state !== undefined && state !== entry.state) {
-      if (this.#strict) this.#states.encodeState(entry.key, state);
+      if (this.#strict) this.#state.checkState(entry.key, state);
       this.#store.setState(entry, state);
     }
     if (timers !== undefined) {
@@ -478,135 +398,10 @@ export class TaskCore {
     );
   }
 
-  #clockOf(timer: string): Clock {
-    return this.processor.timers[timer]?.clock ?? 'event';
-  }
-
   #deadLetter(record: RecordInput['record'], code: string, reason: string): void {
     this.counters.deadLetters += 1;
     this.#output.deadLetter(record, code, reason, this.#at, this.#watermark.wallMs);
   }
-
-  #changelog(): ChangelogEntry[] {
-    const entries: ChangelogEntry[] = [];
-    if (!this.#schemaWritten) entries.push(this.#states.schemaEntry());
-    for (const entry of this.#store.touched) {
-      entries.push({ key: keyEntryKey(entry.key), value: this.#states.encode(entry) });
-    }
-    this.#tables.forEach((table, i) => {
-      const plan = this.#plan.inputs[Object.keys(this.processor.inputs).length + i]!;
-      for (const key of table.changedKeys()) {
-        const row = table.get(key);
-        entries.push({
-          key: tableRowKey(plan.name, key),
-          value: row === undefined ? null : plan.codec.encode(row),
-        });
-      }
-    });
-    entries.push({ key: metaKey, value: encodeMeta(this.#meta()) });
-    return entries;
-  }
-
-  #positions(): Position[] {
-    const positions: Position[] = [];
-    this.sources.forEach((source, i) => {
-      const offset = this.#next[i]!;
-      if (!source.table && offset >= 0)
-        positions.push({ topic: source.topic, partition: source.partition, offset });
-    });
-    return positions;
-  }
-
-  #meta(): TaskMeta {
-    return {
-      wall_ms: finiteOrNull(this.#watermark.wallMs),
-      watermark_ms: finiteOrNull(this.#watermark.currentMs),
-      journal_seq: this.#journalSeq,
-      state_version: this.processor.state.version,
-      late_count: this.#lateCount,
-      partitions: this.sources.map((source, i) => {
-        const clock = this.#watermark.partitions[i];
-        return {
-          input: source.input,
-          partition: source.partition,
-          max_event_time_ms: finiteOrNull(clock?.maxEventTimeMs ?? -Infinity),
-          last_active_wall_ms: finiteOrNull(clock?.lastActiveWallMs ?? -Infinity),
-          idle: clock?.idle ?? false,
-          next_offset: this.#next[i]!,
-        };
-      }),
-    };
-  }
-
-  #useMeta(meta: TaskMeta): void {
-    this.#journalSeq = meta.journal_seq;
-    this.#lateCount = meta.late_count;
-    const clocks: PartitionClock[] = [];
-    this.sources.forEach((source, i) => {
-      const saved = meta.partitions.find((p) => p.input === source.input && p.partition === source.partition);
-      this.#next[i] = saved?.next_offset ?? -1;
-      const clock = this.#watermark.partitions[i];
-      if (clock === undefined) return;
-      clocks.push({
-        allowedLatenessMs: clock.allowedLatenessMs,
-        idleAfterMs: clock.idleAfterMs,
-        maxEventTimeMs: saved?.max_event_time_ms ?? -Infinity,
-        lastActiveWallMs: saved?.last_active_wall_ms ?? -Infinity,
-        idle: saved?.idle ?? false,
-      });
-    });
-    this.#watermark.restore(meta.watermark_ms ?? -Infinity, meta.wall_ms ?? -Infinity, clocks);
-  }
-
-  #load(key: Buffer, value: Buffer): void {
-    const parsed = parseChangelogKey(key);
-    switch (parsed.kind) {
-      case 'key':
-        this.#store.load(parsed.key, this.#states.decode(parsed.key, value));
-        return;
-      case 'row': {
-        const offset = Object.keys(this.processor.inputs).length;
-        const index = this.#plan.inputs.findIndex((input, i) => i >= offset && input.name === parsed.table);
-        if (index < 0) return; // A table of an older version of the processor.
-        const row = this.#plan.inputs[index]!.codec.decode(value);
-        this.#tables[index - offset]!.load(parsed.key, this.#strict ? deepFreeze(row) : row);
-        return;
-      }
-      case 'meta':
-        this.#useMeta(decodeMeta(value));
-        return;
-      case 'schema':
-        return;
-    }
-  }
-
-  /** After a change of the state's schema every state is written again, under the new one. */
-  #touchAll(): void {
-    for (const content of [...this.#store.contents()]) {
-      const entry = this.#store.entry(content.key);
-      this.#store.setState(entry, entry.state);
-    }
-  }
-
-  #expectPreparing(): void {
-    if (this.#phase !== 'preparing')
-      throw new EngineError('task-stopped', `task ${this.id}: there is no prepared commit`);
-  }
-}
-
-function sourcesOf(input: InputPlan, index: number, partition: number): Source[] {
-  const { topic } = input.stream;
-  if (input.handler !== undefined) return [{ input: index, topic, partition, table: false }];
-  return Array.from({ length: input.stream.partitions }, (_, p) => ({
-    input: index,
-    topic,
-    partition: p,
-    table: true,
-  }));
-}
-
-function finiteOrNull(value: number): number | null {
-  return Number.isFinite(value) ? value : null;
 }
 
 function codeOf(error: unknown): string {

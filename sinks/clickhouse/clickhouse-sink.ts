@@ -63,6 +63,8 @@ export interface TableStats extends Readonly<TableCounters> {
 
 export interface ClickHouseSink {
   stats(): Promise<readonly TableStats[]>;
+  /** Has all that is in the topics now inserted as soon as possible, without waiting for full batches. Returns at once. */
+  flush(): void;
   /** Inserts all that is in the topics now. Rejects afterwards with the error of the first partition that failed. */
   drain(): Promise<void>;
   /**
@@ -136,6 +138,10 @@ class RunningSink implements ClickHouseSink {
     }));
   }
 
+  flush(): void {
+    for (const { source, sink } of this.#running) void flushNow(source, sink);
+  }
+
   async drain(): Promise<void> {
     await this.#flushAll();
     if (this.#failure !== undefined) throw this.#failure;
@@ -183,4 +189,8 @@ class RunningSink implements ClickHouseSink {
       this.#fail(this.#failure);
     }
   }
+}
+
+async function flushNow(source: PartitionSource, sink: PartitionSink): Promise<void> {
+  sink.hurryTo(await source.endOffset());
 }

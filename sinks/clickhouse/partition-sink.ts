@@ -61,9 +61,14 @@ export class PartitionSink {
    */
   async flushTo(offset: number): Promise<void> {
     if (this.#isRunning && this.#settled >= offset) return;
+    this.hurryTo(offset);
+    await new Promise<void>((resolve) => this.#flushes.push({ offset, resolve }));
+  }
+
+  /** Has everything before `offset` inserted without waiting for a batch to be full or due. */
+  hurryTo(offset: number): void {
     this.#flushTo = Math.max(this.#flushTo, offset);
     this.#waiter.wake();
-    await new Promise<void>((resolve) => this.#flushes.push({ offset, resolve }));
   }
 
   /** Runs until `stop` aborts. Rejects with the SinkError that keeps this partition from going on. */
