@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import type { ClickHouseClient } from '@clickhouse/client';
 import { expect } from 'vitest';
 import { weirApp } from '#cli/app.ts';
+import { startStack, type Stack, type StackOptions } from '#cli/stack.ts';
 import { auditTable } from '#sinks/clickhouse/audit.ts';
 import { openClient } from '#sinks/clickhouse/client.ts';
 import { startEmbeddedServer } from '#sinks/clickhouse/server/embedded-server.ts';
@@ -73,6 +74,24 @@ export async function inDirectory<T>(use: (directory: string) => Promise<T>): Pr
     return await use(directory);
   } finally {
     await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** Uses a stack in this process, which is stopped afterwards if the use has not done so. */
+export async function inStack<T>(
+  dataDir: string,
+  use: (stack: Stack, notes: readonly string[]) => Promise<T>,
+  options: Partial<StackOptions> = {},
+): Promise<T> {
+  const notes: string[] = [];
+  const onNote = (note: string): void => void notes.push(note);
+  const stack = await startStack({ app: weirApp, dataDir, database: 'default', onNote, ...options });
+  let stopped: ReturnType<Stack['stop']> | undefined;
+  const stop: Stack['stop'] = (timeoutMs) => (stopped ??= stack.stop(timeoutMs));
+  try {
+    return await Promise.race([use({ ...stack, stop }, notes), stack.failed]);
+  } finally {
+    await stop(1_000);
   }
 }
 

@@ -1,0 +1,83 @@
+/** SIGKILL of the ClickHouse child while rows go in: nothing is lost and nothing doubled. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { weirApp } from '#cli/app.ts';
+import { startLoad } from './link-load.fixture.ts';
+import { clickHousePid, endpointOf, inDirectory, inspect, inStack, startWeir } from './weir.fixture.ts';
+
+const randomMs = (longestMs: number): number => Math.random() * longestMs;
+
+/** Kills the child that has the data now, or the next one, unless it is one of those killed already. */
+async function killClickHouse(dataDir: string, killed: Set<number>): Promise<void> {
+  for (;;) {
+    const pid = await clickHousePid(dataDir);
+    if (pid !== undefined && !killed.has(pid)) {
+      process.kill(pid, 'SIGKILL');
+      killed.add(pid);
+      return;
+    }
+    await sleep(20);
+  }
+}
+
+test(
+  'six times during some thousand events per second',
+  () =>
+    inDirectory(async (dataDir) => {
+      const killed = new Set<number>();
+      const written = await inStack(dataDir, async (stack, notes) => {
+        const load = startLoad(stack);
+        // Two series of kills at any moment of start, insert and idle; between them time enough not to be given up.
+        for (const pauseMs of [500, randomMs(700), randomMs(1_500), 2_700, randomMs(700), randomMs(1_500)]) {
+          await sleep(pauseMs);
+          await killClickHouse(dataDir, killed);
+        }
+        await sleep(500);
+        await load.stop();
+        expect(await stack.settle(60_000)).toBe(true);
+        const counts = Object.fromEntries(stack.written());
+        expect(await stack.stop(10_000)).toMatchObject({ kept: 0 });
+        // A child that is killed while it starts has not been back yet.
+        const deaths = notes.filter((note) => /died by SIGKILL|could not be started again/.test(note));
+        expect({ killed: killed.size, deaths: deaths.length }).toEqual({ killed: 6, deaths: 6 });
+        expect(counts).toMatchObject({ 'migration.link-states': load.published() });
+        expect(load.published()).toBeGreaterThan(10_000);
+        return counts;
+      });
+      await inspect(dataDir, async ({ rowsByTopic, expectExactlyOnce }) => {
+        expect(await rowsByTopic()).toEqual(written);
+        await expectExactlyOnce();
+      });
+    }),
+  90_000,
+);
+
+test(
+  'three times during a weir demo',
+  () =>
+    inDirectory(async (dataDir) => {
+      const running = startWeir(['demo', '--for', '8s', '--data', dataDir, '--io-load']);
+      const { url } = await endpointOf(dataDir);
+      const killed = new Set<number>();
+      for (let i = 0; i < 3; i += 1) {
+        await sleep(800 + randomMs(900));
+        await killClickHouse(dataDir, killed);
+      }
+      const { exitCode, stdout, stderr } = await running.ended;
+      expect({ exitCode, stderr }).toMatchObject({ exitCode: 0 });
+      expect(stderr).toMatch(
+        /ClickHouse \(process \d+\) died by SIGKILL; starting it again, nothing is lost/,
+      );
+      expect(stdout).toContain(url);
+      const lines = stdout.matchAll(/^([a-z]+\.[a-z-]+) +([\d,]+) +[a-z_]+ +([\d,]+) +([\d,]+)$/gm);
+      const printed: Readonly<Record<string, number>> = Object.fromEntries(
+        [...lines].map(([, topic = '', events = '']) => [topic, Number(events.replaceAll(',', ''))] as const),
+      );
+      expect(Object.keys(printed)).toHaveLength(weirApp.streams.length);
+      await inspect(dataDir, async ({ rowsByTopic, expectExactlyOnce }) => {
+        expect(await rowsByTopic()).toEqual(printed);
+        await expectExactlyOnce();
+      });
+    }),
+  60_000,
+);
