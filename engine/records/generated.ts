@@ -66,11 +66,14 @@ export type JournalKind = 'records' | 'tick';
 
 /** What a task keeps for one key: the processor's state, its timers, and the events seen. */
 export interface KeyEntry {
-  /** The processor's state, framed with its schema's fingerprint; null if there is none. */
+  /** The state of the processor as Avro binary, in the schema that the task keeps beside it; null if there is none. */
   readonly state: Buffer | null;
   /** Timers that are set, in the order of their names. */
   readonly timers: readonly TimerEntry[];
-  /** Ids of the last events, oldest first, for inputs that drop repetitions. */
+  /**
+   * The last events, oldest first, of inputs that drop repetitions: input name, a colon, and xxHash64 of ce_source,
+   * a line feed and ce_id as 16 hexadecimal digits.
+   */
   readonly seen: readonly string[];
 }
 
@@ -302,7 +305,7 @@ export const keyEntrySchema: RecordSchema<KeyEntry> = {
         name: 'state',
         type: ['null', 'bytes'],
         default: null,
-        doc: "The processor's state, framed with its schema's fingerprint; null if there is none.",
+        doc: 'The state of the processor as Avro binary, in the schema that the task keeps beside it; null if there is none.',
       },
       {
         name: 'timers',
@@ -327,7 +330,7 @@ export const keyEntrySchema: RecordSchema<KeyEntry> = {
       {
         name: 'seen',
         type: { type: 'array', items: 'string' },
-        doc: 'Ids of the last events, oldest first, for inputs that drop repetitions.',
+        doc: 'The last events, oldest first, of inputs that drop repetitions: input name, a colon, and xxHash64 of ce_source, a line feed and ce_id as 16 hexadecimal digits.',
       },
     ],
   },

@@ -15,6 +15,7 @@ import { avroType } from '../codec/avro-type.ts';
 import type { WriterSchemas } from '../codec/writer-schemas.ts';
 import { EngineError } from '../engine-error.ts';
 import { journalChunkSchema } from '../records/generated.ts';
+import { xxHash64Hex } from '../functions/xxhash64.ts';
 import type { ErasedResult, Parameters, Processor } from '../topology/processor.ts';
 import { eventTimeMsOf } from '../topology/stream.ts';
 import { refusalOf } from './admission.ts';
@@ -266,8 +267,8 @@ export class TaskCore {
   #isDuplicate(plan: InputPlan, entry: KeyEntry, record: RecordInput['record']): boolean {
     const identity = identityOf(record.headers);
     if (identity === undefined) return false;
-    const prefix = `${plan.name}\n`;
-    const seen = prefix + identity;
+    const prefix = `${plan.name}:`;
+    const seen = prefix + xxHash64Hex(identity);
     if (entry.seen.includes(seen)) {
       this.counters.duplicates += 1;
       return true;
