@@ -40,6 +40,8 @@ export async function insertNative(
   insert: NativeInsert,
   signal: AbortSignal,
 ): Promise<void> {
+  // It may have waited for its turn, and the client heeds only a signal that aborts during the request.
+  signal.throwIfAborted();
   const { table, block, token } = insert;
   const { fields, audit } = table.columns;
   const names = [...fields, ...audit].map((column) => quoteName(column.name));
