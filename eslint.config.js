@@ -11,7 +11,10 @@ export default tseslint.config(
       '@typescript-eslint/switch-exhaustiveness-check': 'error',
       '@typescript-eslint/explicit-module-boundary-types': 'error',
       // Numbers in messages are wanted: offsets, partitions, sizes.
-      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
+      '@typescript-eslint/restrict-template-expressions': [
+        'error',
+        { allowNumber: true, allowBoolean: true },
+      ],
       // Hot loops index typed arrays and plain arrays whose bounds the loop has just checked.
       '@typescript-eslint/no-non-null-assertion': 'off',
       // `Record<never, never>` is how a processor without tables or timers says so.

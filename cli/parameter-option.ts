@@ -2,7 +2,7 @@
 import type { App } from '#engine/topology/app.ts';
 import type { Parameter, Parameters } from '#engine/topology/processor.ts';
 import { CliError } from './cli-error.ts';
-import { nearest } from './nearest.ts';
+import { unknownName } from './unknown-name.ts';
 
 /** By processor name. Throws a usage error for what does not exist or is of another type. */
 export function parameterOverrides(
@@ -46,15 +46,4 @@ function valueLike(current: Parameter, text: string, setting: string): Parameter
       throw new CliError('usage', `--set ${setting}: the value must be a number, as ${current} is`);
     }
   }
-}
-
-function unknownName(what: string, name: string, known: readonly string[]): CliError {
-  const suggestion = nearest(name, known);
-  return new CliError(
-    'usage',
-    `there is no ${what} '${name}'${suggestion === undefined ? '' : `; did you mean '${suggestion}'?`}`,
-    {
-      remedies: [`known: ${known.join(', ')}`],
-    },
-  );
 }

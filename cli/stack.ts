@@ -147,13 +147,7 @@ interface Parts {
 async function assemble(options: StackOptions, parts: Parts): Promise<Stack> {
   const { app, onNote, parameters = {} } = options;
   const { client, tables } = parts;
-  let sink: ClickHouseSink | undefined;
-  const log = new MemoryLog({
-    maxBytes: logBytes,
-    onFull: () => {
-      sink?.flush();
-    },
-  });
+  const log = new MemoryLog({ maxBytes: logBytes });
   const offsets = await nextOffsets(client, tables);
   for (const { topic, partitions } of app.streams) log.createTopic(topic, partitions, offsets.get(topic));
   const keptIn = join(options.dataDir, 'undelivered');
@@ -184,7 +178,7 @@ async function assemble(options: StackOptions, parts: Parts): Promise<Stack> {
   });
   const start = new Map(app.streams.map(({ topic, partitions }) => [topic, ends(log, topic, partitions)]));
   for (const announcement of writers.announcements(Date.now())) await edge.publish(schemas, announcement);
-  sink = startClickHouseSink({
+  const sink = startClickHouseSink({
     client,
     inputs,
     writers,
@@ -200,6 +194,9 @@ async function assemble(options: StackOptions, parts: Parts): Promise<Stack> {
       if (attempt === 3)
         onNote(`${place}: waiting for ClickHouse (${error.message}); events are kept meanwhile`);
     },
+  });
+  log.onFull(() => {
+    sink.flush();
   });
   runtime.start();
   const polling =

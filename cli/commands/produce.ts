@@ -20,7 +20,7 @@ import { CliError } from '../cli-error.ts';
 import { examples } from '../help.ts';
 import type { CliIo } from '../io.ts';
 import { linesOf } from '../lines.ts';
-import { nearest } from '../nearest.ts';
+import { unknownName } from '../unknown-name.ts';
 import type { Session } from '../session.ts';
 import { addStackOptions, stackOptions, type StackCliOptions } from '../stack-options.ts';
 
@@ -43,7 +43,8 @@ async function produce(topic: string, file: string, options: ProduceOptions, io:
   const { weirApp } = await import('../app.ts');
   const stream = weirApp.streams.find((s) => s.topic === topic);
   if (stream === undefined)
-    throw unknownTopic(
+    throw unknownName(
+      'topic',
       topic,
       weirApp.streams.map((s) => s.topic),
     );
@@ -161,17 +162,6 @@ function eventOf(stream: Stream<unknown>, line: Buffer, text: string): Parsed {
       return { kind: 'refused', code: String(error.code), reason: error.message };
     throw error;
   }
-}
-
-function unknownTopic(topic: string, topics: readonly string[]): CliError {
-  const suggestion = nearest(topic, topics);
-  return new CliError(
-    'usage',
-    `there is no topic '${topic}'${suggestion === undefined ? '' : `; did you mean '${suggestion}'?`}`,
-    {
-      remedies: [`topics: ${topics.join(', ')}`],
-    },
-  );
 }
 
 export function registerProduce(program: Command, io: CliIo): void {

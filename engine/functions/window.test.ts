@@ -36,7 +36,7 @@ function run(
     given.push(...added.revised.map((window) => ({ window, by: 'revision' as const })));
     missed += added.missed;
     open = added.windows;
-    timerAtMs = added.timerAtMs;
+    timerAtMs = added.timerAtMs ?? timerAtMs;
     expect(open.map((w) => w.start_ms)).toEqual(open.map((w) => w.start_ms).sort((a, b) => a - b));
   });
   watermarkMs = Infinity;

@@ -2,7 +2,7 @@
  * Tumbling and hopping windows over a processor's own state and one event-time timer.
  *
  * A processor keeps the open windows of a key in its state, calls `add` for each event and `fire` from its timer, and
- * sets the timer to `timerAtMs` after both. Nothing here is hidden from the changelog.
+ * sets the timer to `timerAtMs`, where it is given. Nothing here is hidden from the changelog.
  *
  * I1  A window [start, start + size) is given by `fire` exactly once, with version 1, when the watermark reaches its end.
  * I2  An event that comes later, but within `graceMs` after the end, gives the window again at once, in `revised`, with
@@ -28,7 +28,7 @@ export interface WindowOptions<A, E> {
 }
 
 export interface Windows<A, E> {
-  /** Adds an event to every window that covers its time. */
+  /** Adds an event to every window that covers its time. `timerAtMs` is undefined where the timer is right as it is. */
   add(
     windows: readonly Window<A>[],
     eventTimeMs: number,
@@ -72,7 +72,7 @@ export function windows<A, E>(options: WindowOptions<A, E>): Windows<A, E> {
         const end = only.start_ms + sizeMs;
         if (eventTimeMs >= only.start_ms && eventTimeMs < end && end > watermarkMs) {
           const window = { start_ms: only.start_ms, version: 0, value: add(only.value, event) };
-          return { windows: [window], revised: none, missed: 0, timerAtMs: end };
+          return { windows: [window], revised: none, missed: 0, timerAtMs: undefined };
         }
       }
       let kept = list;

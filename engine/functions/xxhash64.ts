@@ -4,14 +4,14 @@
  */
 import loadXxhash from 'xxhash-wasm';
 
-const { h64, h64ToString } = await loadXxhash();
+const xxhash = await loadXxhash();
 
 /** The hash as an unsigned 64-bit integer. */
 export function xxHash64(text: string): bigint {
-  return h64(text);
+  return xxhash.h64(text);
 }
 
 /** The hash as 16 hexadecimal digits. */
 export function xxHash64Hex(text: string): string {
-  return h64ToString(text).padStart(16, '0');
+  return xxhash.h64ToString(text).padStart(16, '0');
 }

@@ -39,21 +39,18 @@ const recordOverheadBytes = 400;
 export interface MemoryLogOptions {
   /** Producers wait while more than this is held. Default 64 MiB. */
   readonly maxBytes?: number;
-  /** Called when a producer has to wait: readers that gather batches had better deliver what they have. */
-  readonly onFull?: () => void;
 }
 
 export class MemoryLog implements LogWriter {
   readonly #topics = new Map<string, Topic>();
   readonly #maxBytes: number;
-  readonly #onFull: (() => void) | undefined;
+  #onFull: (() => void) | undefined;
   readonly #roomWaiters = new Set<() => void>();
   readonly #listeners = new Set<(topic: string, partition: number) => void>();
   #bytes = 0;
   #closed = false;
 
   constructor(options: MemoryLogOptions = {}) {
-    this.#onFull = options.onFull;
     this.#maxBytes = options.maxBytes ?? 64 * 1024 * 1024;
   }
 
@@ -102,6 +99,11 @@ export class MemoryLog implements LogWriter {
   onAppend(listener: (topic: string, partition: number) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** Calls back when a producer has to wait: a reader that gathers batches had better deliver what it has. One listener. */
+  onFull(listener: () => void): void {
+    this.#onFull = listener;
   }
 
   /** Registers a group as a reader of a topic, from its present end of what is held (its first offset held). */

@@ -48,9 +48,6 @@ export interface Stream<T> extends RecordSchema<T> {
 /** The type of a stream's values. */
 export type EventOf<S> = S extends Stream<infer T> ? T : never;
 
-/** The type of a record schema's values. */
-export type ValueOf<S> = S extends RecordSchema<infer T> ? T : never;
-
 /** The Kafka key of an event: its key field as text. */
 export function keyOf(stream: Stream<unknown>, event: object): string {
   const key = (event as Record<string, unknown>)[stream.key.field];

@@ -1,0 +1,60 @@
+/**
+ * `npm run bench -- <name>`: runs a benchmark's parts one after another, each in a process of its own, and ends with one line
+ * of JSON that holds all their figures by name.
+ */
+import { spawn } from 'node:child_process';
+import { cpus, totalmem, loadavg } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import type { Figures } from './measure.ts';
+
+const benchmarks: Readonly<Record<string, readonly string[]>> = {
+  replay: ['replay/task-core', 'replay/encoding', 'replay/embedded'],
+};
+
+const aims: Readonly<Record<string, string>> = {
+  taskCoreEventsPerSecond: 'aim 1,000,000 or more on one core',
+  embeddedEventsPerSecond: 'aim 200,000 or more',
+  peakMegabytesWeir: 'aim under 250',
+  peakMegabytesTogether: 'aim under 600',
+};
+
+function runPart(part: string): Promise<Figures> {
+  const script = fileURLToPath(new URL(`./${part}.js`, import.meta.url));
+  const child = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let output = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code) => {
+      const last = output.trimEnd().split('\n').pop() ?? '';
+      if (code === 0) resolve(JSON.parse(last) as Figures);
+      else reject(new Error(`${part} ended with exit code ${code ?? 'none'}`));
+    });
+  });
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+const name = process.argv[2] ?? '';
+const parts = benchmarks[name];
+if (parts === undefined) {
+  process.stderr.write(`usage: npm run bench -- <name>, one of: ${Object.keys(benchmarks).join(', ')}\n`);
+  process.exitCode = 2;
+} else {
+  const [cpu] = cpus();
+  print(
+    `Node ${process.version}, ${cpus().length} x ${cpu?.model ?? 'unknown CPU'}, ${Math.round(totalmem() / 1e9)} GB, load ${loadavg()[0]?.toFixed(1) ?? '?'}`,
+  );
+  const all: Record<string, number | string> = {};
+  for (const part of parts) {
+    print(`\n${part}`);
+    for (const [figure, value] of Object.entries(await runPart(part))) {
+      const aim = aims[figure] === undefined ? '' : `   (${aims[figure]})`;
+      print(`  ${figure}: ${typeof value === 'number' ? value.toLocaleString('en') : value}${aim}`);
+      all[figure] = value;
+    }
+  }
+  print(`\n${JSON.stringify(all)}`);
+}
