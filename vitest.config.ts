@@ -14,7 +14,7 @@ export default defineConfig({
         ...source,
         test: {
           name: 'unit',
-          include: ['{engine,schemas,pipelines,sinks,agents,simulators,cli,bench}/**/*.test.ts'],
+          include: ['{engine,schemas,pipelines,sinks,agents,simulators,local,cli,bench}/**/*.test.ts'],
         },
       },
       {

@@ -1,0 +1,68 @@
+/** A real Kafka for the tests of one file, and clients of it. Without Java the tests are skipped, but not in CI. */
+import { Kafka, logLevel } from 'kafkajs';
+import { afterAll, beforeAll, type TestContext } from 'vitest';
+import { LocalError } from '#local/local-error.ts';
+import { type LocalKafka, type LocalKafkaConfig, startKafka } from '#local/kafka/start-kafka.ts';
+
+export interface FileKafka {
+  /** The cluster of this file; skips the test where none can be started. */
+  of(context: TestContext): LocalKafka;
+}
+
+/** Long enough for the first download of the artifacts. */
+const startTimeoutMs = 300_000;
+
+/** Start Kafka before the tests of the calling file, stop it after them. */
+export function kafkaForFile(config: LocalKafkaConfig = {}): FileKafka {
+  let kafka: LocalKafka | undefined;
+  let missing = 'Kafka was not started';
+  beforeAll(async () => {
+    try {
+      kafka = await startKafka(config);
+    } catch (error) {
+      const nothingToRun =
+        error instanceof LocalError && (error.code === 'no-java' || error.code === 'no-maven');
+      if (!nothingToRun || process.env['CI'] === 'true') throw error;
+      missing = error.message;
+    }
+  }, startTimeoutMs);
+  afterAll(async () => {
+    await kafka?.stop();
+  });
+  return {
+    of(context) {
+      if (kafka === undefined) context.skip(missing);
+      return kafka!;
+    },
+  };
+}
+
+/** A kafkajs client that writes no log. */
+export function clientOf({ bootstrapServers }: Pick<LocalKafka, 'bootstrapServers'>): Kafka {
+  return new Kafka({ brokers: bootstrapServers.split(','), logLevel: logLevel.NOTHING });
+}
+
+/** Create topics and wait until they have leaders. */
+export async function createTopics(
+  kafka: LocalKafka,
+  topics: readonly {
+    readonly topic: string;
+    readonly partitions?: number;
+    readonly config?: Readonly<Record<string, string>>;
+  }[],
+): Promise<void> {
+  const admin = clientOf(kafka).admin();
+  await admin.connect();
+  try {
+    await admin.createTopics({
+      waitForLeaders: true,
+      topics: topics.map(({ topic, partitions = 1, config = {} }) => ({
+        topic,
+        numPartitions: partitions,
+        configEntries: Object.entries(config).map(([name, value]) => ({ name, value })),
+      })),
+    });
+  } finally {
+    await admin.disconnect();
+  }
+}
