@@ -10,7 +10,12 @@ export type EngineErrorCode =
   | 'log-closed'
   | 'non-deterministic'
   | 'recording'
-  | 'parameter';
+  | 'parameter'
+  | 'corrupt-batch'
+  | 'unsupported-broker'
+  | 'offset-out-of-range'
+  | 'partition-refused'
+  | 'kafka-unreachable';
 
 export class EngineError extends Error {
   override readonly name = 'EngineError';

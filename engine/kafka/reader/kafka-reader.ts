@@ -1,0 +1,261 @@
+/**
+ * Reads partitions of Kafka, committed records only, for whoever assigns them: tasks, their restore, the sink.
+ *
+ * One loop for each broker fetches from all partitions that it leads and that want more; what comes is taken from the
+ * partition's own `PartitionReader`. Who may read which partition is not decided here.
+ *
+ * I1  Partitions do not wait for each other: a paused or full one is left out of the fetch.
+ * I2  A broker that is gone, or leads no more, is nothing but a delay: leaders are looked up again, with growing pauses,
+ *     and reading goes on at the same offset. `onTrouble` hears of it.
+ * I3  After `close` no request is under way.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { KafkaConfig } from 'kafkajs';
+import { EngineError } from '../../engine-error.ts';
+import { createCluster, fetchCommitted, type KafkaCluster, listOffset } from './kafkajs-cluster.ts';
+import { PartitionReader } from './partition-reader.ts';
+import { Signal } from './signal.ts';
+
+export interface KafkaReaderConfig {
+  /** Brokers, SASL and TLS, as kafkajs takes them. */
+  readonly kafka: KafkaConfig;
+  /** How long a broker may wait for data; a newly assigned partition waits as long at worst. 100 ms by default. */
+  readonly maxWaitMs?: number;
+  /** Of one fetch of all partitions of a broker; 8 MiB by default. */
+  readonly maxBytes?: number;
+  /** Of one partition in a fetch; 1 MiB by default. */
+  readonly maxBytesPerPartition?: number;
+  /** A partition with more than this lying here is not fetched; 4 MiB by default. */
+  readonly maxBufferedBytes?: number;
+  /** Called after a partition has new records, moved on, reached its end or failed. It must not throw. */
+  readonly onProgress?: (reader: PartitionReader) => void;
+  /** Called with what keeps partitions from being read for now. */
+  readonly onTrouble?: (error: EngineError) => void;
+}
+
+const firstPauseMs = 50;
+const longestPauseMs = 2_000;
+
+const keyOf = (topic: string, partition: number): string => `${topic}-${partition}`;
+
+function unreachable(what: string, cause: unknown): EngineError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new EngineError('kafka-unreachable', `${what}: ${why}`, { cause, retryable: true });
+}
+
+export class KafkaReader {
+  readonly #config: Required<KafkaReaderConfig>;
+  readonly #cluster: KafkaCluster;
+  readonly #partitions = new Map<string, PartitionReader>();
+  /** Partitions whose leader must be looked up again before they are fetched. */
+  readonly #stale = new Set<string>();
+  readonly #loops = new Map<number, Promise<void>>();
+  readonly #wake = new Signal();
+  readonly #closing = new AbortController();
+  #lookup: Promise<void> | undefined;
+  #failedLookups = 0;
+
+  private constructor(config: KafkaReaderConfig) {
+    const nothing = (): void => undefined;
+    this.#config = {
+      kafka: config.kafka,
+      maxWaitMs: config.maxWaitMs ?? 100,
+      maxBytes: config.maxBytes ?? 8 << 20,
+      maxBytesPerPartition: config.maxBytesPerPartition ?? 1 << 20,
+      maxBufferedBytes: config.maxBufferedBytes ?? 4 << 20,
+      onProgress: config.onProgress ?? nothing,
+      onTrouble: config.onTrouble ?? nothing,
+    };
+    this.#cluster = createCluster(config.kafka);
+  }
+
+  /** @throws EngineError `kafka-unreachable` when no broker answers */
+  static async connect(config: KafkaReaderConfig): Promise<KafkaReader> {
+    const reader = new KafkaReader(config);
+    try {
+      await reader.#cluster.connect();
+    } catch (cause) {
+      await reader.close();
+      throw unreachable('no broker of the cluster answers', cause);
+    }
+    return reader;
+  }
+
+  /**
+   * Read a partition from `offset` on.
+   *
+   * @throws EngineError `kafka-unreachable` when its topic cannot be looked up; `unknown-topic` when there is no such partition
+   */
+  async assign(topic: string, partition: number, offset: number): Promise<PartitionReader> {
+    await this.#requirePartition(topic, partition);
+    const { maxBufferedBytes, maxBytesPerPartition } = this.#config;
+    const reader = new PartitionReader(
+      { topic, partition, offset },
+      { maxBufferedBytes, maxFetchBytes: maxBytesPerPartition },
+      () => {
+        this.#wake.set();
+      },
+    );
+    this.#partitions.set(keyOf(topic, partition), reader);
+    this.#runLoops();
+    return reader;
+  }
+
+  /** Read it no more. */
+  unassign(topic: string, partition: number): void {
+    this.#partitions.delete(keyOf(topic, partition));
+    this.#stale.delete(keyOf(topic, partition));
+  }
+
+  /**
+   * `end`: the last stable offset, before which every transaction is decided. `start`: the first offset that is kept.
+   *
+   * @throws EngineError as `assign`
+   */
+  async offsetOf(topic: string, partition: number, which: 'start' | 'end'): Promise<number> {
+    const leader = await this.#requirePartition(topic, partition);
+    try {
+      const broker = await this.#cluster.findBroker({ nodeId: leader });
+      return await listOffset(broker, topic, partition, which);
+    } catch (cause) {
+      await this.#cluster.refreshMetadata().catch(this.#report('the metadata could not be refreshed'));
+      throw unreachable(`${keyOf(topic, partition)}: its ${which} offset`, cause);
+    }
+  }
+
+  /** The number of partitions of a topic. @throws EngineError as `assign` */
+  async partitionCount(topic: string): Promise<number> {
+    await this.#requirePartition(topic, 0);
+    return this.#cluster.findTopicPartitionMetadata(topic).length;
+  }
+
+  /** End all requests and connections. May be called twice. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.#wake.set();
+    await this.#cluster.disconnect();
+    await Promise.all(this.#loops.values());
+    await this.#lookup;
+  }
+
+  get #isClosing(): boolean {
+    return this.#closing.signal.aborted;
+  }
+
+  #report(what: string): (cause: unknown) => void {
+    return (cause) => {
+      if (!this.#isClosing) this.#config.onTrouble(unreachable(what, cause));
+    };
+  }
+
+  /** @returns its leader */
+  async #requirePartition(topic: string, partition: number): Promise<number> {
+    try {
+      await this.#cluster.addMultipleTargetTopics([topic]);
+    } catch (cause) {
+      const isUnknown =
+        cause instanceof Error && 'type' in cause && cause.type === 'UNKNOWN_TOPIC_OR_PARTITION';
+      if (!isUnknown) throw unreachable(`topic ${topic} cannot be looked up`, cause);
+      throw new EngineError('unknown-topic', `there is no topic ${topic} in Kafka: create it`, { cause });
+    }
+    const leader = this.#leaderOf(topic, partition);
+    if (leader === undefined)
+      throw new EngineError('unknown-topic', `topic ${topic} has no partition ${partition} in Kafka`);
+    return leader;
+  }
+
+  #leaderOf(topic: string, partition: number): number | undefined {
+    return this.#cluster
+      .findTopicPartitionMetadata(topic)
+      .find(({ partitionId }) => partitionId === partition)?.leader;
+  }
+
+  /** See that every broker that leads one of our partitions has its loop. */
+  #runLoops(): void {
+    for (const { topic, partition } of this.#partitions.values()) {
+      const leader = this.#leaderOf(topic, partition);
+      if (leader === undefined || leader < 0) this.#markStale(keyOf(topic, partition));
+      else if (!this.#loops.has(leader)) this.#loops.set(leader, this.#fetchFrom(leader));
+    }
+    this.#wake.set();
+  }
+
+  /** Fetch from one broker, again and again. */
+  async #fetchFrom(nodeId: number): Promise<void> {
+    for (let round = 0; !this.#isClosing; round++) {
+      const woken = this.#wake.next();
+      const wanted = this.#wantedFrom(nodeId, round);
+      if (wanted.length === 0) {
+        await woken;
+        continue;
+      }
+      try {
+        await this.#fetchOnce(nodeId, wanted);
+        this.#failedLookups = 0;
+      } catch (cause) {
+        this.#report(`broker ${nodeId} cannot be read`)(cause);
+        for (const { reader } of wanted) this.#markStale(keyOf(reader.topic, reader.partition));
+      }
+    }
+  }
+
+  /** Partitions to fetch from a broker. Each round begins with another one: the first are served first. */
+  #wantedFrom(nodeId: number, round: number): Wanted[] {
+    const all: Wanted[] = [];
+    for (const [key, reader] of this.#partitions) {
+      if (this.#stale.has(key) || this.#leaderOf(reader.topic, reader.partition) !== nodeId) continue;
+      const wanted = reader.wanted();
+      if (wanted !== undefined) all.push({ reader, ...wanted });
+    }
+    const first = all.length === 0 ? 0 : round % all.length;
+    return [...all.slice(first), ...all.slice(0, first)];
+  }
+
+  async #fetchOnce(nodeId: number, wanted: readonly Wanted[]): Promise<void> {
+    const broker = await this.#cluster.findBroker({ nodeId });
+    const positions = wanted.map(({ position }) => position);
+    const { partitions, errorCode } = await fetchCommitted(broker, positions, this.#config);
+    if (errorCode !== 0) throw new Error(`it answers a fetch with error code ${errorCode}`);
+    for (const fetched of partitions) {
+      const key = keyOf(fetched.topic, fetched.partition);
+      const asked = wanted.find(({ reader }) => keyOf(reader.topic, reader.partition) === key);
+      if (asked === undefined || this.#partitions.get(key) !== asked.reader) continue;
+      const outcome = asked.reader.accept(fetched, asked.seeks);
+      if (outcome === 'stale-leader') this.#markStale(key);
+      else if (outcome !== 'outdated') this.#config.onProgress(asked.reader);
+    }
+  }
+
+  #markStale(key: string): void {
+    if (this.#isClosing) return;
+    this.#stale.add(key);
+    this.#lookup ??= this.#lookUpLeaders().finally(() => {
+      this.#lookup = undefined;
+      // Partitions that became stale while the others were looked up.
+      if (this.#stale.size > 0) this.#markStale([...this.#stale][0]!);
+    });
+  }
+
+  /** One look at the metadata, after a pause that grows until a fetch succeeds. */
+  async #lookUpLeaders(): Promise<void> {
+    const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** this.#failedLookups);
+    this.#failedLookups = Math.min(this.#failedLookups + 1, 10);
+    await sleep(pauseMs, undefined, { signal: this.#closing.signal }).catch(() => undefined);
+    if (this.#isClosing) return;
+    const stale = [...this.#stale];
+    try {
+      await this.#cluster.refreshMetadata();
+    } catch (cause) {
+      this.#report('the leaders of partitions cannot be looked up')(cause);
+      return;
+    }
+    for (const key of stale) this.#stale.delete(key);
+    this.#runLoops();
+  }
+}
+
+interface Wanted {
+  readonly reader: PartitionReader;
+  readonly position: NonNullable<ReturnType<PartitionReader['wanted']>>['position'];
+  readonly seeks: number;
+}

@@ -1,0 +1,137 @@
+/**
+ * The one place that reaches into kafkajs (pinned at 2.2.4, no longer developed): its connections, authentication and
+ * metadata, without its consumer. Its reading of fetched bytes is replaced by ours; see read-committed.ts for why.
+ *
+ * Further faults of kafkajs's own fetch that this avoids: it answers a fetch of a batch emptied by compaction by going
+ * to the high watermark, which skips records; it gives a fetch up 100 ms after its longest wait, which a busy machine
+ * passes; it takes a header named `constructor` for one that was there before.
+ */
+import { createRequire } from 'node:module';
+import { type KafkaConfig, logLevel } from 'kafkajs';
+import { EngineError } from '../../engine-error.ts';
+import { decodeFetchResponse, type FetchResponse, fetchVersion } from './fetch-response.ts';
+
+/** Part of kafkajs's `Broker`. */
+export interface KafkaBroker {
+  readonly connectionPool: { send(request: ProtocolRequest): Promise<unknown> };
+  lookupRequest(apiKey: number, definition: unknown): (parameters: object) => ProtocolRequest;
+  listOffsets(parameters: object): Promise<{
+    readonly responses: readonly {
+      readonly partitions: readonly { readonly partition: number; readonly offset: string }[];
+    }[];
+  }>;
+}
+
+interface ProtocolRequest {
+  readonly request: { readonly apiVersion: number };
+  readonly response: unknown;
+  readonly requestTimeout?: number;
+  readonly logResponseError?: boolean;
+}
+
+/** Part of kafkajs's `Cluster`. */
+export interface KafkaCluster {
+  connect(): Promise<void>;
+  disconnect(): Promise<void>;
+  addMultipleTargetTopics(topics: readonly string[]): Promise<void>;
+  refreshMetadata(): Promise<void>;
+  findBroker(of: { readonly nodeId: number }): Promise<KafkaBroker>;
+  findTopicPartitionMetadata(
+    topic: string,
+  ): readonly { readonly partitionId: number; readonly leader: number }[];
+}
+
+/** What to fetch from one partition. */
+export interface FetchPosition {
+  readonly topic: string;
+  readonly partition: number;
+  readonly fetchOffset: number;
+  readonly maxBytes: number;
+}
+
+export interface FetchLimits {
+  /** How long the broker may wait for data before it answers. */
+  readonly maxWaitMs: number;
+  /** Of the whole answer; a batch that is larger by itself comes whole. */
+  readonly maxBytes: number;
+}
+
+const require = createRequire(import.meta.url);
+const Cluster = require('kafkajs/src/cluster') as new (options: object) => KafkaCluster;
+const loggers = require('kafkajs/src/loggers') as { createLogger(options: object): unknown };
+const consoleLogger: unknown = require('kafkajs/src/loggers/console');
+const createSocketFactory = require('kafkajs/src/network/socketFactory') as () => unknown;
+const requests = require('kafkajs/src/protocol/requests') as { readonly requests: Record<string, unknown> };
+const apiKeys = require('kafkajs/src/protocol/requests/apiKeys') as Record<string, number>;
+
+const readCommitted = 1;
+/** The broker answers within maxWaitMs; a machine or a network may be slow on top of that. */
+const fetchGraceMs = 30_000;
+
+/** Connections to the cluster of a kafkajs configuration. Retries are the caller's: it knows what waits. */
+export function createCluster(config: KafkaConfig): KafkaCluster {
+  return new Cluster({
+    connectionTimeout: 3_000,
+    requestTimeout: 30_000,
+    enforceRequestTimeout: true,
+    socketFactory: createSocketFactory(),
+    ...config,
+    logger: loggers.createLogger({
+      level: config.logLevel ?? logLevel.NOTHING,
+      logCreator: config.logCreator ?? consoleLogger,
+    }),
+    metadataMaxAge: 300_000,
+    allowAutoTopicCreation: false,
+    isolationLevel: readCommitted,
+    retry: config.retry ?? { retries: 2, initialRetryTime: 50, maxRetryTime: 500 },
+  });
+}
+
+/** One fetch of committed records. Rejects when the broker is not reached; errors of partitions are in the answer. */
+export async function fetchCommitted(
+  broker: KafkaBroker,
+  positions: readonly FetchPosition[],
+  { maxWaitMs, maxBytes }: FetchLimits,
+): Promise<FetchResponse> {
+  const topics = positions.map(({ topic, ...partition }) => ({ topic, partitions: [partition] }));
+  const protocolRequest = broker.lookupRequest(
+    apiKeys['Fetch']!,
+    requests.requests['Fetch'],
+  )({ isolationLevel: readCommitted, maxWaitTime: maxWaitMs, minBytes: 1, maxBytes, topics });
+  if (protocolRequest.request.apiVersion !== fetchVersion)
+    throw new EngineError(
+      'unsupported-broker',
+      `the broker's newest Fetch is version ${protocolRequest.request.apiVersion}, Weir needs ` +
+        `${fetchVersion}: use Apache Kafka 2.3 or newer`,
+    );
+  const response = await broker.connectionPool.send({
+    request: protocolRequest.request,
+    response: {
+      decode: (payload: Buffer) => {
+        const decoded = decodeFetchResponse(payload);
+        return Promise.resolve({ ...decoded, clientSideThrottleTime: decoded.throttleTimeMs });
+      },
+      parse: (decoded: FetchResponse) => Promise.resolve(decoded),
+    },
+    requestTimeout: maxWaitMs + fetchGraceMs,
+    logResponseError: false,
+  });
+  return response as FetchResponse;
+}
+
+/** Kafka's special timestamps of a ListOffsets request. */
+const timestamps = { end: -1, start: -2 } as const;
+
+/** The last stable offset (`end`) or the first offset that is kept (`start`) of a partition. */
+export async function listOffset(
+  broker: KafkaBroker,
+  topic: string,
+  partition: number,
+  which: 'start' | 'end',
+): Promise<number> {
+  const { responses } = await broker.listOffsets({
+    isolationLevel: readCommitted,
+    topics: [{ topic, partitions: [{ partition, timestamp: timestamps[which] }] }],
+  });
+  return Number(responses[0]!.partitions[0]!.offset);
+}

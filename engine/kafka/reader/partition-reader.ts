@@ -1,0 +1,233 @@
+/**
+ * One partition as it is read: what was fetched and not taken yet, and how far reading has come.
+ *
+ * I1  `position` is the offset of the next record to be taken. It moves past control records, aborted and compacted-away
+ *     records as soon as everything before them is taken, so that "read to the end" is `position >= lastStableOffset`
+ *     and never "the last record was seen".
+ * I2  An answer to a fetch that was sent before a seek changes nothing.
+ * I3  No more is fetched while more than `maxBufferedBytes` lie here, or while paused: that is the backpressure.
+ * I4  A failure is given to whoever takes, after the records that came before it.
+ */
+import { EngineError } from '../../engine-error.ts';
+import type { LogRecord } from '../../log/log.ts';
+import type { FetchedPartition } from './fetch-response.ts';
+import type { FetchPosition } from './kafkajs-cluster.ts';
+import { committedBatches } from './read-committed.ts';
+import { readRecords, splitBatches } from './record-batch.ts';
+
+/** https://kafka.apache.org/protocol#protocol_error_codes: what a newer look at the metadata may mend. */
+const transientErrors: ReadonlySet<number> = new Set([3, 5, 6, 7, 8, 9, 13, 56, 74, 75, 76, 78, 100]);
+const offsetOutOfRange = 1;
+
+/** Bytes that a record takes beside its key and value, roughly: objects, headers. */
+const recordOverheadBytes = 200;
+
+/** What a fetch's answer means for the partition. */
+export type FetchOutcome = 'progress' | 'nothing' | 'stale-leader' | 'failed' | 'outdated';
+
+export class PartitionReader {
+  readonly topic: string;
+  readonly partition: number;
+  readonly #maxBufferedBytes: number;
+  readonly #maxFetchBytes: number;
+  readonly #onChange: () => void;
+  #records: LogRecord[] = [];
+  #taken = 0;
+  #bufferedBytes = 0;
+  #fetchOffset: number;
+  #seeks = 0;
+  #paused = false;
+  #failure: EngineError | undefined;
+  #lastStableOffset: number | undefined;
+  #highWatermark: number | undefined;
+  readonly #waiters = new Set<() => void>();
+
+  /** @param onChange is called when more may be fetched than before */
+  constructor(
+    place: { readonly topic: string; readonly partition: number; readonly offset: number },
+    limits: { readonly maxBufferedBytes: number; readonly maxFetchBytes: number },
+    onChange: () => void,
+  ) {
+    this.topic = place.topic;
+    this.partition = place.partition;
+    this.#fetchOffset = place.offset;
+    this.#maxBufferedBytes = limits.maxBufferedBytes;
+    this.#maxFetchBytes = limits.maxFetchBytes;
+    this.#onChange = onChange;
+  }
+
+  /** The offset of the next record to be taken (I1). */
+  get position(): number {
+    return this.#records[this.#taken]?.offset ?? this.#fetchOffset;
+  }
+
+  /** As the newest fetch's answer had it; undefined before the first. */
+  get lastStableOffset(): number | undefined {
+    return this.#lastStableOffset;
+  }
+
+  /** As the newest fetch's answer had it; undefined before the first. */
+  get highWatermark(): number | undefined {
+    return this.#highWatermark;
+  }
+
+  /** Whether everything was taken that was committed when the broker answered last. */
+  get isAtEnd(): boolean {
+    return this.#lastStableOffset !== undefined && this.position >= this.#lastStableOffset;
+  }
+
+  /** Records that can be taken now. */
+  get available(): number {
+    return this.#records.length - this.#taken;
+  }
+
+  get isPaused(): boolean {
+    return this.#paused;
+  }
+
+  /**
+   * Up to `maxRecords` records, in order; none when none are here.
+   *
+   * @throws EngineError `offset-out-of-range`, `partition-refused` or `corrupt-batch` once all before it is taken
+   */
+  take(maxRecords: number): readonly LogRecord[] {
+    if (this.available === 0 && this.#failure !== undefined) throw this.#failure;
+    const hadRoom = this.#hasRoom();
+    const records = this.#records.slice(this.#taken, this.#taken + maxRecords);
+    this.#taken += records.length;
+    for (const record of records) this.#bufferedBytes -= sizeOf(record);
+    if (this.#taken === this.#records.length) {
+      this.#records = [];
+      this.#taken = 0;
+    }
+    if (!hadRoom && this.#hasRoom()) this.#onChange();
+    return records;
+  }
+
+  /** Go on at `offset`; what was fetched is dropped, and so is a failure. */
+  seek(offset: number): void {
+    this.#seeks += 1;
+    this.#records = [];
+    this.#taken = 0;
+    this.#bufferedBytes = 0;
+    this.#fetchOffset = offset;
+    this.#failure = undefined;
+    this.#lastStableOffset = undefined;
+    this.#onChange();
+  }
+
+  /** Fetch no more; what was fetched can still be taken. */
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#onChange();
+  }
+
+  /** Resolves when there are records to take or a failure to be thrown, or when `signal` aborts. Never rejects. */
+  waitForData(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const ready = (): boolean => this.available > 0 || this.#failure !== undefined || signal.aborted;
+      const check = (): void => {
+        if (!ready()) return;
+        this.#waiters.delete(check);
+        signal.removeEventListener('abort', check);
+        resolve();
+      };
+      this.#waiters.add(check);
+      signal.addEventListener('abort', check);
+      check();
+    });
+  }
+
+  /** What to fetch next, or undefined when nothing is wanted. With the number of seeks so far, for `accept`. */
+  wanted(): { readonly position: FetchPosition; readonly seeks: number } | undefined {
+    if (this.#paused || this.#failure !== undefined || !this.#hasRoom()) return undefined;
+    const { topic, partition } = this;
+    const position = { topic, partition, fetchOffset: this.#fetchOffset, maxBytes: this.#maxFetchBytes };
+    return { position, seeks: this.#seeks };
+  }
+
+  /** Take in the answer to what `wanted` gave. */
+  accept(fetched: FetchedPartition, seeks: number): FetchOutcome {
+    if (seeks !== this.#seeks) return 'outdated';
+    const { errorCode } = fetched;
+    if (transientErrors.has(errorCode)) return 'stale-leader';
+    if (errorCode !== 0) return this.#fail(this.#refusal(fetched));
+    this.#lastStableOffset = fetched.lastStableOffset;
+    this.#highWatermark = fetched.highWatermark;
+    const before = this.#fetchOffset;
+    try {
+      this.#append(fetched);
+    } catch (error) {
+      if (error instanceof EngineError) return this.#fail(error);
+      throw error;
+    }
+    this.#wake();
+    return this.#fetchOffset > before ? 'progress' : 'nothing';
+  }
+
+  #append({ recordSet, abortedTransactions }: FetchedPartition): void {
+    const batches = splitBatches(recordSet, this.#place());
+    const last = batches.at(-1);
+    if (last === undefined) {
+      // Since Fetch version 3 the first batch comes whole, however large.
+      if (recordSet.length > 0)
+        throw new EngineError(
+          'corrupt-batch',
+          `${this.#place()}: a fetch from offset ${this.#fetchOffset} has no whole batch`,
+        );
+      return;
+    }
+    const from = this.#fetchOffset;
+    const fresh: LogRecord[] = [];
+    for (const batch of committedBatches(batches, abortedTransactions))
+      if (batch.lastOffset >= from) readRecords(batch, from, fresh, this.#place());
+    for (const record of fresh) this.#bufferedBytes += sizeOf(record);
+    this.#records = this.available === 0 ? fresh : [...this.#records.slice(this.#taken), ...fresh];
+    this.#taken = 0;
+    this.#fetchOffset = Math.max(from, last.lastOffset + 1);
+  }
+
+  #hasRoom(): boolean {
+    return this.#bufferedBytes < this.#maxBufferedBytes;
+  }
+
+  #place(): string {
+    return `${this.topic}-${this.partition}`;
+  }
+
+  #fail(failure: EngineError): 'failed' {
+    this.#failure = failure;
+    this.#wake();
+    return 'failed';
+  }
+
+  #wake(): void {
+    for (const check of [...this.#waiters]) check();
+  }
+
+  #refusal({ errorCode, logStartOffset, highWatermark }: FetchedPartition): EngineError {
+    const at = `${this.#place()} at offset ${this.#fetchOffset}`;
+    if (errorCode === offsetOutOfRange) {
+      const kept =
+        logStartOffset < 0 ? '' : `; it has the offsets from ${logStartOffset} to before ${highWatermark}`;
+      return new EngineError(
+        'offset-out-of-range',
+        `${at} is not in the partition${kept}: retention removed records that were not read, or the topic was ` +
+          `made anew`,
+      );
+    }
+    return new EngineError(
+      'partition-refused',
+      `${at}: the broker refuses the fetch with error code ${errorCode} ` +
+        `(https://kafka.apache.org/protocol#protocol_error_codes)`,
+    );
+  }
+}
+
+function sizeOf(record: LogRecord): number {
+  return recordOverheadBytes + (record.key?.length ?? 0) + (record.value?.length ?? 0);
+}

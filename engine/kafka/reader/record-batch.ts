@@ -1,0 +1,155 @@
+/**
+ * Record batches as Kafka stores and sends them: format v2
+ * (https://kafka.apache.org/documentation/#recordbatch, KIP-98).
+ *
+ * I1  A batch is decoded only when its records are wanted: aborted ones and those already read are never decompressed.
+ * I2  The tail of a fetch may hold a part of a batch; it is left for the next fetch.
+ * I3  `lastOffset` counts, not the last record: compaction removes records and keeps the batch's range, if need be
+ *     with no record left.
+ */
+import type { Headers, HeaderValue, LogRecord } from '../../log/log.ts';
+import { EngineError } from '../../engine-error.ts';
+import { ByteCursor } from './byte-cursor.ts';
+import { decompress } from './compression.ts';
+
+/** The head of a batch, and its records as they are stored. */
+export interface RecordBatch {
+  readonly baseOffset: number;
+  readonly lastOffset: number;
+  /** -1 without an idempotent or transactional producer. */
+  readonly producerId: bigint;
+  readonly isTransactional: boolean;
+  readonly isControl: boolean;
+  readonly codec: number;
+  readonly isLogAppendTime: boolean;
+  readonly baseTimestampMs: number;
+  readonly maxTimestampMs: number;
+  readonly recordCount: number;
+  readonly records: Buffer;
+}
+
+/** What a control batch says; other kinds exist (leader changes) and mean nothing to a reader. */
+export type ControlType = 'abort' | 'commit' | 'other';
+
+/** baseOffset and batchLength: what comes before the bytes that batchLength counts. */
+const lengthPrefixBytes = 12;
+/** From partitionLeaderEpoch to records count. */
+const headBytes = 49;
+const magicOffset = 16;
+const supportedMagic = 2;
+
+function corrupt(what: string, place: string): EngineError {
+  return new EngineError('corrupt-batch', `${place}: ${what}`);
+}
+
+function readBatch(bytes: Buffer, place: string): RecordBatch {
+  const cursor = new ByteCursor(bytes);
+  const baseOffset = cursor.long();
+  cursor.offset += 4 + 4; // batchLength, partitionLeaderEpoch
+  const magic = cursor.int8();
+  if (magic !== supportedMagic)
+    throw corrupt(
+      `batch at offset ${baseOffset} has format ${magic}; Weir reads format ${supportedMagic}`,
+      place,
+    );
+  cursor.offset += 4; // crc, checked by the broker
+  const attributes = cursor.int16();
+  const lastOffset = baseOffset + cursor.int32();
+  const baseTimestampMs = cursor.long();
+  const maxTimestampMs = cursor.long();
+  const producerId = cursor.int64();
+  cursor.offset += 2 + 4; // producerEpoch, baseSequence
+  const recordCount = cursor.int32();
+  return {
+    baseOffset,
+    lastOffset,
+    producerId,
+    isTransactional: (attributes & 0x10) !== 0,
+    isControl: (attributes & 0x20) !== 0,
+    codec: attributes & 0x07,
+    isLogAppendTime: (attributes & 0x08) !== 0,
+    baseTimestampMs,
+    maxTimestampMs,
+    recordCount,
+    records: bytes.subarray(cursor.offset),
+  };
+}
+
+/**
+ * The whole batches of a fetched record set, in order. `place` names topic and partition in errors.
+ *
+ * @throws EngineError `corrupt-batch` for a format that is not v2
+ */
+export function splitBatches(recordSet: Buffer, place: string): RecordBatch[] {
+  const batches: RecordBatch[] = [];
+  let start = 0;
+  while (recordSet.length - start > magicOffset) {
+    const end = start + lengthPrefixBytes + recordSet.readInt32BE(start + 8);
+    if (end - start < lengthPrefixBytes + headBytes)
+      throw corrupt(`batch at byte ${start} of a fetch is ${end - start} bytes long`, place);
+    if (end > recordSet.length) break;
+    batches.push(readBatch(recordSet.subarray(start, end), place));
+    start = end;
+  }
+  return batches;
+}
+
+const noHeaders: Headers = Object.freeze({});
+
+function readHeaders(cursor: ByteCursor): Headers {
+  const count = cursor.varint();
+  if (count === 0) return noHeaders;
+  const values = new Map<string, HeaderValue>();
+  for (let i = 0; i < count; i++) {
+    const name = (cursor.varBytes() ?? Buffer.alloc(0)).toString('utf8');
+    const value = cursor.varBytes() ?? Buffer.alloc(0);
+    const before = values.get(name);
+    if (before === undefined) values.set(name, value);
+    else values.set(name, [...(Array.isArray(before) ? (before as Buffer[]) : [before as Buffer]), value]);
+  }
+  // `fromEntries` defines properties: a header named `__proto__` is one like any other.
+  return Object.fromEntries(values);
+}
+
+/**
+ * Append the records of a data batch from `fromOffset` on to `into`. Keys and values are views of the fetched bytes.
+ *
+ * @throws EngineError `corrupt-batch` when they cannot be decompressed or read
+ */
+export function readRecords(batch: RecordBatch, fromOffset: number, into: LogRecord[], place: string): void {
+  if (batch.recordCount === 0) return;
+  try {
+    const cursor = new ByteCursor(batch.codec === 0 ? batch.records : decompress(batch.codec, batch.records));
+    for (let i = 0; i < batch.recordCount; i++) {
+      const end = cursor.varint() + cursor.offset;
+      cursor.offset += 1; // attributes, unused
+      const delta = cursor.varlong();
+      const offset = batch.baseOffset + cursor.varint();
+      if (offset >= fromOffset) {
+        const timestampMs = batch.isLogAppendTime ? batch.maxTimestampMs : batch.baseTimestampMs + delta;
+        const key = cursor.varBytes();
+        const value = cursor.varBytes();
+        into.push({ offset, key, value, timestampMs, headers: readHeaders(cursor) });
+      }
+      cursor.offset = end;
+    }
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const message = `${place}: batch at offset ${batch.baseOffset} cannot be read: ${why}`;
+    throw new EngineError('corrupt-batch', message, { cause });
+  }
+}
+
+/** The type of a control batch: its only record's key is version and type, each int16. */
+export function controlType(batch: RecordBatch): ControlType {
+  if (batch.recordCount === 0) return 'other';
+  const cursor = new ByteCursor(batch.records);
+  cursor.varint(); // length
+  cursor.offset += 1; // attributes
+  cursor.varlong(); // timestampDelta
+  cursor.varint(); // offsetDelta
+  const key = cursor.varBytes();
+  if (key === null || key.length < 4) return 'other';
+  const type = key.readInt16BE(2);
+  return type === 0 ? 'abort' : type === 1 ? 'commit' : 'other';
+}
