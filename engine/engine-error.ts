@@ -15,7 +15,9 @@ export type EngineErrorCode =
   | 'unsupported-broker'
   | 'offset-out-of-range'
   | 'partition-refused'
-  | 'kafka-unreachable';
+  | 'kafka-unreachable'
+  | 'group-refused'
+  | 'fenced';
 
 export class EngineError extends Error {
   override readonly name = 'EngineError';

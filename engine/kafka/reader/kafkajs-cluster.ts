@@ -7,7 +7,7 @@
  * passes; it takes a header named `constructor` for one that was there before.
  */
 import { createRequire } from 'node:module';
-import { type KafkaConfig, logLevel } from 'kafkajs';
+import { type KafkaConfig, type Logger, logLevel, type PartitionAssigner } from 'kafkajs';
 import { EngineError } from '../../engine-error.ts';
 import { decodeFetchResponse, type FetchResponse, fetchVersion } from './fetch-response.ts';
 
@@ -15,6 +15,16 @@ import { decodeFetchResponse, type FetchResponse, fetchVersion } from './fetch-r
 export interface KafkaBroker {
   readonly connectionPool: { send(request: ProtocolRequest): Promise<unknown> };
   lookupRequest(apiKey: number, definition: unknown): (parameters: object) => ProtocolRequest;
+  offsetCommit(parameters: object): Promise<unknown>;
+  offsetFetch(parameters: object): Promise<{
+    readonly responses: readonly {
+      readonly partitions: readonly {
+        readonly partition: number;
+        readonly offset: string;
+        readonly metadata: string | null;
+      }[];
+    }[];
+  }>;
   listOffsets(parameters: object): Promise<{
     readonly responses: readonly {
       readonly partitions: readonly { readonly partition: number; readonly offset: string }[];
@@ -35,6 +45,7 @@ export interface KafkaCluster {
   disconnect(): Promise<void>;
   addMultipleTargetTopics(topics: readonly string[]): Promise<void>;
   refreshMetadata(): Promise<void>;
+  findGroupCoordinator(of: { readonly groupId: string }): Promise<KafkaBroker>;
   findBroker(of: { readonly nodeId: number }): Promise<KafkaBroker>;
   findTopicPartitionMetadata(
     topic: string,
@@ -56,8 +67,28 @@ export interface FetchLimits {
   readonly maxBytes: number;
 }
 
+/** Part of kafkajs's `ConsumerGroup`: membership, without its fetching and its record of offsets. */
+export interface KafkaGroup {
+  readonly generationId: number | null;
+  readonly memberId: string | null;
+  coordinator: KafkaBroker | null;
+  joinAndSync(): Promise<void>;
+  leave(): Promise<void>;
+  heartbeat(of: { readonly interval: number }): Promise<void>;
+  assigned(): readonly { readonly topic: string; readonly partitions: readonly number[] }[];
+}
+
+export interface KafkaGroupConfig {
+  readonly groupId: string;
+  readonly topics: readonly string[];
+  readonly assigner: PartitionAssigner;
+  readonly sessionTimeoutMs: number;
+  readonly rebalanceTimeoutMs: number;
+}
+
 const require = createRequire(import.meta.url);
 const Cluster = require('kafkajs/src/cluster') as new (options: object) => KafkaCluster;
+const ConsumerGroup = require('kafkajs/src/consumer/consumerGroup') as new (options: object) => KafkaGroup;
 const loggers = require('kafkajs/src/loggers') as { createLogger(options: object): unknown };
 const consoleLogger: unknown = require('kafkajs/src/loggers/console');
 const createSocketFactory = require('kafkajs/src/network/socketFactory') as () => unknown;
@@ -68,6 +99,12 @@ const readCommitted = 1;
 /** The broker answers within maxWaitMs; a machine or a network may be slow on top of that. */
 const fetchGraceMs = 30_000;
 
+const loggerOf = (config: KafkaConfig): unknown =>
+  loggers.createLogger({
+    level: config.logLevel ?? logLevel.NOTHING,
+    logCreator: config.logCreator ?? consoleLogger,
+  });
+
 /** Connections to the cluster of a kafkajs configuration. Retries are the caller's: it knows what waits. */
 export function createCluster(config: KafkaConfig): KafkaCluster {
   return new Cluster({
@@ -76,10 +113,7 @@ export function createCluster(config: KafkaConfig): KafkaCluster {
     enforceRequestTimeout: true,
     socketFactory: createSocketFactory(),
     ...config,
-    logger: loggers.createLogger({
-      level: config.logLevel ?? logLevel.NOTHING,
-      logCreator: config.logCreator ?? consoleLogger,
-    }),
+    logger: loggerOf(config),
     metadataMaxAge: 300_000,
     allowAutoTopicCreation: false,
     isolationLevel: readCommitted,
@@ -134,4 +168,30 @@ export async function listOffset(
     topics: [{ topic, partitions: [{ partition, timestamp: timestamps[which] }] }],
   });
   return Number(responses[0]!.partitions[0]!.offset);
+}
+
+/** Membership in a consumer group, over the connections of a cluster. It does not join yet. */
+export function createGroup(cluster: KafkaCluster, config: KafkaConfig, group: KafkaGroupConfig): KafkaGroup {
+  const { groupId, topics } = group;
+  const logger = loggerOf(config) as Logger;
+  // kafkajs's public `Cluster` is the part of its own that assigners may use.
+  const ofAssigner = {
+    cluster: cluster as unknown as Parameters<PartitionAssigner>[0]['cluster'],
+    groupId,
+    logger,
+  };
+  return new ConsumerGroup({
+    logger,
+    cluster,
+    groupId,
+    topics: [...topics],
+    topicConfigurations: Object.fromEntries(topics.map((topic) => [topic, { fromBeginning: true }])),
+    assigners: [group.assigner(ofAssigner)],
+    sessionTimeout: group.sessionTimeoutMs,
+    rebalanceTimeout: group.rebalanceTimeoutMs,
+    retry: { retries: 2, initialRetryTime: 50, maxRetryTime: 500 },
+    instrumentationEmitter: { emit: () => undefined },
+    autoCommit: false,
+    isolationLevel: readCommitted,
+  });
 }

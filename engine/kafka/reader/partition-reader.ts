@@ -128,18 +128,12 @@ export class PartitionReader {
 
   /** Resolves when there are records to take or a failure to be thrown, or when `signal` aborts. Never rejects. */
   waitForData(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const ready = (): boolean => this.available > 0 || this.#failure !== undefined || signal.aborted;
-      const check = (): void => {
-        if (!ready()) return;
-        this.#waiters.delete(check);
-        signal.removeEventListener('abort', check);
-        resolve();
-      };
-      this.#waiters.add(check);
-      signal.addEventListener('abort', check);
-      check();
-    });
+    return this.#when(() => this.available > 0 || this.#failure !== undefined, signal);
+  }
+
+  /** As `waitForData`, but resolves also when the broker has said that the position is the end. */
+  settled(signal: AbortSignal): Promise<void> {
+    return this.#when(() => this.available > 0 || this.#failure !== undefined || this.isAtEnd, signal);
   }
 
   /** What to fetch next, or undefined when nothing is wanted. With the number of seeks so far, for `accept`. */
@@ -189,6 +183,20 @@ export class PartitionReader {
     this.#records = this.available === 0 ? fresh : [...this.#records.slice(this.#taken), ...fresh];
     this.#taken = 0;
     this.#fetchOffset = Math.max(from, last.lastOffset + 1);
+  }
+
+  #when(isSo: () => boolean, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const check = (): void => {
+        if (!isSo() && !signal.aborted) return;
+        this.#waiters.delete(check);
+        signal.removeEventListener('abort', check);
+        resolve();
+      };
+      this.#waiters.add(check);
+      signal.addEventListener('abort', check);
+      check();
+    });
   }
 
   #hasRoom(): boolean {
