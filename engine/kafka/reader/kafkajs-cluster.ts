@@ -2,9 +2,8 @@
  * The one place that reaches into kafkajs (pinned at 2.2.4, no longer developed): its connections, authentication and
  * metadata, without its consumer. Its reading of fetched bytes is replaced by ours; see read-committed.ts for why.
  *
- * Further faults of kafkajs's own fetch that this avoids: it answers a fetch of a batch emptied by compaction by going
- * to the high watermark, which skips records; it gives a fetch up 100 ms after its longest wait, which a busy machine
- * passes; it takes a header named `constructor` for one that was there before.
+ * Further faults of kafkajs's own fetch that this avoids: when a fetch brings nothing but a batch that compaction emptied,
+ * it asks for the same offset again for ever; it takes a header named `constructor` for one that was there before.
  */
 import { createRequire } from 'node:module';
 import { type KafkaConfig, type Logger, logLevel, type PartitionAssigner } from 'kafkajs';
