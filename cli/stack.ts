@@ -3,7 +3,7 @@
  * the sink between them, and a recorder if asked for.
  *
  * I1  Every group that reads a topic is registered before the first record is written.
- * I2  Offsets go on where the tables of earlier runs end, so (topic, partition, offset) stays unique in a data directory.
+ * I2  Offsets go on where earlier runs ended, so (topic, partition, offset) stays unique in a data directory.
  * I3  It stops in the order of the flow: tasks take what is in the topics, then the sink, then the recorder, then
  *     ClickHouse. What the sink could not deliver in time is kept on disk and delivered by the next run.
  */
@@ -13,6 +13,7 @@ import { WriterSchemas } from '#engine/codec/writer-schemas.ts';
 import { EmbeddedEdge } from '#engine/embedded/embedded-edge.ts';
 import { EmbeddedRuntime } from '#engine/embedded/embedded-runtime.ts';
 import { LogRecorder } from '#engine/embedded/log-recorder.ts';
+import { laterOffsets, readOffsets, writeOffsets } from '#engine/embedded/offsets-file.ts';
 import { keepUndelivered, restoreUndelivered } from '#engine/embedded/undelivered.ts';
 import { systemClock } from '#engine/log/clock.ts';
 import { MemoryLog } from '#engine/log/memory-log.ts';
@@ -131,7 +132,7 @@ function describeServerEvent(event: ServerEvent): string {
     case 'died':
       return `ClickHouse (process ${event.pid}) died${event.signal === null ? '' : ` by ${event.signal}`}; starting it again, nothing is lost`;
     case 'restarted':
-      return `ClickHouse is back as process ${event.pid} after ${event.downForMs} ms`;
+      return `ClickHouse is back as process ${event.pid} after ${Math.round(event.downForMs)} ms`;
     case 'restart-failed':
       return `ClickHouse could not be started again: ${event.error.message}`;
   }
@@ -148,10 +149,12 @@ async function assemble(options: StackOptions, parts: Parts): Promise<Stack> {
   const { app, onNote, parameters = {} } = options;
   const { client, tables } = parts;
   const log = new MemoryLog({ maxBytes: logBytes });
-  const offsets = await nextOffsets(client, tables);
+  const delivered = await nextOffsets(client, tables);
+  const offsetsIn = join(options.dataDir, 'offsets.json');
+  const offsets = laterOffsets(delivered, await readOffsets(offsetsIn));
   for (const { topic, partitions } of app.streams) log.createTopic(topic, partitions, offsets.get(topic));
   const keptIn = join(options.dataDir, 'undelivered');
-  const restored = await restoreUndelivered(keptIn, log, sinkGroup, offsets);
+  const restored = await restoreUndelivered(keptIn, log, sinkGroup, delivered);
   if (restored > 0) onNote(`delivering ${restored} records that an earlier run kept in ${keptIn}`);
   const inputs = tables.map((table) => {
     const { topic, partitions } = table.stream;
@@ -233,7 +236,7 @@ async function assemble(options: StackOptions, parts: Parts): Promise<Stack> {
       log.close();
       clearInterval(polling);
       const closing = [
-        keepForNextRun(keptIn, log, onNote),
+        keepForNextRun(keptIn, offsetsIn, log, onNote),
         recorder?.finish(writers, Date.now()) ?? Promise.resolve(undefined),
       ] as const;
       const [kept, recording] = await Promise.allSettled(closing);
@@ -247,10 +250,12 @@ async function assemble(options: StackOptions, parts: Parts): Promise<Stack> {
 /** Runs also when all is delivered: it removes what the run before had kept. */
 async function keepForNextRun(
   directory: string,
+  offsetsIn: string,
   log: MemoryLog,
   onNote: (note: string) => void,
 ): Promise<number> {
   try {
+    await writeOffsets(offsetsIn, log);
     const kept = await keepUndelivered(directory, log, sinkGroup);
     if (kept > 0)
       onNote(
@@ -261,7 +266,7 @@ async function keepForNextRun(
     const reason = error instanceof Error ? error.message : String(error);
     throw new CliError(
       'environment',
-      `records that did not reach ClickHouse in time could not be kept for the next run and are lost: ${reason}`,
+      `what did not reach ClickHouse in time could not be kept for the next run and is lost: ${reason}`,
       { remedies: ['free space, or give another directory: --data <directory>'], cause: error },
     );
   }

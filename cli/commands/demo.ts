@@ -28,7 +28,7 @@ async function runDemo(options: DemoOptions, io: CliIo): Promise<void> {
       ...(options.record === undefined ? {} : { recordInto: options.record }),
     },
     sources: {
-      sampleIntervalMs: durationMs(options.sampleInterval, '--sample-interval'),
+      sampleIntervalMs: durationMs(options.sampleInterval, '--sample-interval', 1),
       seed: wholeNumber(options.seed, '--seed', 0),
       vms: wholeNumber(options.vms, '--vms', 1),
       ...(options.ioLoad ? { loadIn: options.data } : {}),
