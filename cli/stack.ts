@@ -254,14 +254,9 @@ async function keepForNextRun(
   log: MemoryLog,
   onNote: (note: string) => void,
 ): Promise<number> {
+  let kept: number;
   try {
-    await writeOffsets(offsetsIn, log);
-    const kept = await keepUndelivered(directory, log, sinkGroup);
-    if (kept > 0)
-      onNote(
-        `${kept} records did not reach ClickHouse in time; they are kept in ${directory} for the next run`,
-      );
-    return kept;
+    kept = await keepUndelivered(directory, log, sinkGroup);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new CliError(
@@ -270,6 +265,12 @@ async function keepForNextRun(
       { remedies: ['free space, or give another directory: --data <directory>'], cause: error },
     );
   }
+  if (kept > 0)
+    onNote(
+      `${kept} records did not reach ClickHouse in time; they are kept in ${directory} for the next run`,
+    );
+  await writeOffsets(offsetsIn, log);
+  return kept;
 }
 
 /** The value of one of two things that ended; where both failed, the error tells of both. */

@@ -36,6 +36,16 @@ const readRecords = 10_000;
  */
 export async function keepUndelivered(directory: string, log: MemoryLog, group: string): Promise<number> {
   const keep = randomUUID();
+  try {
+    return await keepAs(keep, directory, log, group);
+  } catch (error) {
+    // What is not whole only takes space that others may be waiting for.
+    await rm(join(directory, keep), { recursive: true, force: true });
+    throw error;
+  }
+}
+
+async function keepAs(keep: string, directory: string, log: MemoryLog, group: string): Promise<number> {
   const entries = await writeRecords(directory, keep, log, group);
   if (entries.length === 0) {
     await rm(directory, { recursive: true, force: true });
