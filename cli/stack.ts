@@ -226,9 +226,10 @@ async function assemble(options: StackOptions, parts: Parts): Promise<Stack> {
     failed,
     settle: async (timeoutMs) => {
       const drained = await runtime.stop(timeoutMs);
+      if (!drained) return false;
       // Twice: the first drain may itself write dead letters.
-      const inserted = Promise.race([sink.drain().then(() => sink.drain()), failed]);
-      return drained && withinTime(inserted, timeoutMs);
+      const inserted = sink.drain().then(() => sink.drain());
+      return withinTime(Promise.race([inserted, failed]), timeoutMs);
     },
     stop: async (timeoutMs) => {
       await runtime.stop(timeoutMs * tasksShare);
