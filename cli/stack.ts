@@ -209,6 +209,7 @@ async function assemble(options: StackOptions, parts: Parts): Promise<Stack> {
           recorder.poll();
         }, recorderPollMs);
   const failed = failureOf(parts.server, sink);
+  let haveTasksEnded = false;
   return {
     ...parts,
     log,
@@ -225,14 +226,15 @@ async function assemble(options: StackOptions, parts: Parts): Promise<Stack> {
       ),
     failed,
     settle: async (timeoutMs) => {
-      const drained = await runtime.stop(timeoutMs);
-      if (!drained) return false;
+      haveTasksEnded = await runtime.stop(timeoutMs);
+      if (!haveTasksEnded) return false;
       // Twice: the first drain may itself write dead letters.
       const inserted = sink.drain().then(() => sink.drain());
       return withinTime(Promise.race([inserted, failed]), timeoutMs);
     },
     stop: async (timeoutMs) => {
-      await runtime.stop(timeoutMs * tasksShare);
+      // Once only: time goes on, and a further turn would let timers write what no summary has seen.
+      if (!haveTasksEnded) await runtime.stop(timeoutMs * tasksShare);
       await sink.stop(timeoutMs * sinkShare);
       log.close();
       clearInterval(polling);
