@@ -1,9 +1,13 @@
 /** Every report of migration and failover, in a real ClickHouse engine, over tables filled from the golden replays. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { replicationNeeds } from '#pipelines/failover/replication-needs.ts';
+import { everySecond, resultsOf } from '#pipelines/failover/samples.fixture.ts';
+import { replicationNeeds as needStream } from '#schemas/failover/generated.ts';
 import type { Engine } from '#sinks/clickhouse/chdb.fixture.ts';
 import {
   columnsOf,
   fillTables,
+  insert,
   openTables,
   readReports,
   runReport,
@@ -32,6 +36,30 @@ describe('reports over empty tables', () => {
     expect(columnsOf(engine, one)).toEqual(one.columns.map(({ name }) => name));
     expect(runReport(engine, one)).toEqual([]);
   });
+});
+
+describe('bandwidth-for-rpo over one burst near the beginning', () => {
+  const burst = Array.from({ length: 200 }, (_, second) => (second === 2 ? 1_000_000 : 1000));
+  afterAll(() => {
+    engine.run(`TRUNCATE TABLE ${needStream.clickhouse.table}`);
+  });
+
+  it.each([
+    // Of 5 bins 90 % is all of them, so nothing is said of 90 %.
+    { seconds: 5, bandwidth_100: 166_667, bandwidth_90: null, saving: null },
+    // The demand of the 21st second after the burst is the largest but 20: (1,000,000 + 20 * 1,000) / (21 + 5).
+    { seconds: 200, bandwidth_100: 166_667, bandwidth_90: 39_231, saving: 0.765 },
+  ])(
+    'takes the 90 % of the time from the longest window, of $seconds s',
+    ({ seconds, bandwidth_100, bandwidth_90, saving }) => {
+      const rows = resultsOf(replicationNeeds, needStream, everySecond(burst.slice(0, seconds)));
+      engine.run(`TRUNCATE TABLE ${needStream.clickhouse.table}`);
+      insert(engine, needStream, rows as unknown as Row[]);
+      expect(report('bandwidth-for-rpo')).toMatchObject([
+        { bandwidth_100, bandwidth_90, saving, window_seconds: seconds, peak_rate: 1_000_000 },
+      ]);
+    },
+  );
 });
 
 describe('reports over the golden replays', () => {
