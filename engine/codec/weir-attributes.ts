@@ -9,7 +9,6 @@
  * (key, time) have defaults; `ttlDays` left out keeps rows for ever.
  */
 import type { AvroObject, Stream } from '#engine/topology/stream.ts';
-import { nullableOf } from './schema-node.ts';
 import type { FieldNode, RecordNode, SchemaNode } from './schema-node.ts';
 import { columnsOf } from './columns.ts';
 
@@ -119,14 +118,15 @@ function tableOf(
   }
   if (!Array.isArray(orderBy) || orderBy.length === 0)
     report('weir.clickhouse.orderBy must be an array of columns');
-  const columns = new Map(columnsOf(record).map((column) => [column.name, column.type]));
+  const columns = new Map(columnsOf(record).map((column) => [column.name, column]));
   for (const name of Array.isArray(orderBy) ? (orderBy as unknown[]) : []) {
-    const type = columns.get(String(name));
-    if (type === undefined) {
+    const column = columns.get(String(name));
+    const kind = column?.field.type.kind;
+    if (column === undefined) {
       report(
         `weir.clickhouse.orderBy names ${JSON.stringify(name)}, but the columns are ${[...columns.keys()].join(', ')}`,
       );
-    } else if (nullableOf(type) !== undefined || type.kind === 'array' || type.kind === 'map') {
+    } else if (column.isNullable || kind === 'array' || kind === 'map') {
       report(`weir.clickhouse.orderBy: '${String(name)}' may be neither nullable nor an array or map`);
     }
   }

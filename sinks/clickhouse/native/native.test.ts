@@ -168,7 +168,12 @@ const anySample: fc.Arbitrary<Sample> = fc.letrec<{ any: Sample; nested: Sample 
 
 function columnsFor(types: readonly ValueType[]): TableColumns {
   return {
-    fields: types.map((type, i) => ({ name: `c${i}`, type, path: [`c${i}`] })),
+    fields: types.map((type, i) => ({
+      name: `c${i}`,
+      type,
+      path: [`c${i}`],
+      nullableRecords: [false],
+    })),
     audit: [{ name: '_offset', type: { kind: 'Int64' }, comment: '' }],
     keyIndex: 0,
     timeIndex: 0,
