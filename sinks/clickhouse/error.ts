@@ -17,7 +17,7 @@ export type SinkErrorCode =
   | 'clickhouse-data'
   /** ClickHouse refuses the insert whatever its data: permission, missing table or column. */
   | 'clickhouse-permanent'
-  /** Sinks of one group disagree: the partition belongs to another member. */
+  /** The sink was stopped (its signal aborted) before the work was done. What is promised is kept at the next start. */
   | 'stopped';
 
 /**

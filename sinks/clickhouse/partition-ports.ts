@@ -12,7 +12,10 @@ export interface PartitionLimits extends BatchLimits {
   readonly schemaWaitMs: number;
 }
 
-/** What became of an insert. `data`: refused, smaller blocks may go in. `one-row`: refused for its only row. */
+/**
+ * What became of an insert. `in`: ClickHouse has the block, from now or from an earlier try. `too-large`: it touches too many
+ * table partitions; a smaller one may go in. `refused`: some row of it is bad; the others may go in.
+ */
 export type InsertOutcome =
   | { readonly kind: 'in' }
   | { readonly kind: 'too-large' }
