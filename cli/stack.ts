@@ -50,6 +50,8 @@ export interface StackOptions {
   readonly database: string;
   readonly port?: number;
   readonly host?: string;
+  /** Of the embedded server's user `default`. */
+  readonly password?: string;
   readonly recordInto?: string;
   readonly parameters?: Readonly<Record<string, Parameters>>;
   /** Something that the user should know, while it runs: a task that stopped, ClickHouse restarted, an insert retried. */
@@ -94,7 +96,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     url,
     database,
     username: options.server?.username ?? 'default',
-    password: options.server?.password ?? '',
+    password: options.server?.password ?? options.password ?? '',
     application: 'weir',
     log: { level: ClickHouseLogLevel.OFF },
   });
@@ -113,6 +115,7 @@ function startServer({
   dataDir,
   port = 0,
   host = '127.0.0.1',
+  password = '',
   onNote,
 }: StackOptions): Promise<EmbeddedServer> {
   const onEvent = (event: ServerEvent): void => {
@@ -122,6 +125,7 @@ function startServer({
     dataDir: join(dataDir, 'clickhouse'),
     port,
     host,
+    defaultPassword: password,
     stopTimeoutMs: serverStopMs,
     onEvent,
   });
