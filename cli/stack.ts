@@ -7,6 +7,7 @@
  * I3  It stops in the order of the flow: tasks take what is in the topics, then the sink, then the recorder, then
  *     ClickHouse. What the sink could not deliver in time is kept on disk and delivered by the next run.
  */
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { ClickHouseLogLevel, createClient, type ClickHouseClient } from '@clickhouse/client';
 import { WriterSchemas } from '#engine/codec/writer-schemas.ts';
@@ -30,6 +31,7 @@ import {
   type ServerEvent,
 } from '#sinks/clickhouse/server/embedded-server.ts';
 import { tableOf, type Table } from '#sinks/clickhouse/tables.ts';
+import { acquireWriterLease, type WriterLease } from '#sinks/clickhouse/writer-lease.ts';
 import { CliError } from './cli-error.ts';
 
 /** Producers wait while the topics hold more: half a second of a full load. Bounds of log and sink keep a run under 250 MB. */
@@ -100,11 +102,15 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     application: 'weir',
     log: { level: ClickHouseLogLevel.OFF },
   });
+  const incarnation = randomUUID().replaceAll('-', '').slice(0, 16);
+  let lease: WriterLease | undefined;
   try {
     const tables = app.streams.map((stream) => tableOf(stream, database));
     await prepareTables(client, tables);
-    return await assemble(options, { url, client, server, tables });
+    lease = await acquireWriterLease(client, database, incarnation);
+    return await assemble(options, { url, client, server, tables, incarnation, lease });
   } catch (error) {
+    await lease?.release();
     await client.close();
     await server?.stop();
     throw error;
@@ -147,6 +153,8 @@ interface Parts {
   readonly client: ClickHouseClient;
   readonly server: EmbeddedServer | undefined;
   readonly tables: readonly Table[];
+  readonly incarnation: string;
+  readonly lease: WriterLease;
 }
 
 async function assemble(options: StackOptions, parts: Parts): Promise<Stack> {
@@ -189,6 +197,7 @@ async function assemble(options: StackOptions, parts: Parts): Promise<Stack> {
     client,
     inputs,
     writers,
+    incarnation: parts.incarnation,
     limits: sinkLimits,
     // `append` never waits: the sink could be the only one to make room.
     deadLetters: {
@@ -212,7 +221,7 @@ async function assemble(options: StackOptions, parts: Parts): Promise<Stack> {
       : setInterval(() => {
           recorder.poll();
         }, recorderPollMs);
-  const failed = failureOf(parts.server, sink);
+  const failed = failureOf(parts, sink);
   let haveTasksEnded = false;
   return {
     ...parts,
@@ -240,6 +249,7 @@ async function assemble(options: StackOptions, parts: Parts): Promise<Stack> {
       // Once only: time goes on, and a further turn would let timers write what no summary has seen.
       if (!haveTasksEnded) await runtime.stop(timeoutMs * tasksShare);
       await sink.stop(timeoutMs * sinkShare);
+      const released = parts.lease.release();
       log.close();
       clearInterval(polling);
       const closing = [
@@ -247,6 +257,7 @@ async function assemble(options: StackOptions, parts: Parts): Promise<Stack> {
         recorder?.finish(writers, Date.now()) ?? Promise.resolve(undefined),
       ] as const;
       const [kept, recording] = await Promise.allSettled(closing);
+      await released;
       await client.close();
       await parts.server?.stop();
       return { kept: outcomeOf(kept, recording), recording: outcomeOf(recording, kept) };
@@ -305,9 +316,9 @@ function ends(log: MemoryLog, topic: string, partitions: number): number {
   return sum;
 }
 
-async function failureOf(server: EmbeddedServer | undefined, sink: ClickHouseSink): Promise<never> {
+async function failureOf({ server, lease }: Parts, sink: ClickHouseSink): Promise<never> {
   const gaveUp = server === undefined ? new Promise<never>(() => undefined) : server.exited;
-  const first = await Promise.race([gaveUp, sink.failed]);
+  const first = await Promise.race([gaveUp, sink.failed, lease.lost]);
   if (first instanceof Error) throw first;
   if (first.reason === 'gave-up') throw first.error;
   return new Promise<never>(() => undefined);

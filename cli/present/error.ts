@@ -61,7 +61,9 @@ export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof EmbeddedServerError) return ofEmbeddedServer(error);
   if (error instanceof EngineError) return error.code === 'parameter' ? exitCodes.usage : exitCodes.failure;
   if (error instanceof SinkError)
-    return error.code === 'clickhouse-transient' ? exitCodes.environment : exitCodes.failure;
+    return error.code === 'clickhouse-transient' || error.code === 'not-only-writer'
+      ? exitCodes.environment
+      : exitCodes.failure;
   if (error instanceof AgentError) return error.code === 'config' ? exitCodes.usage : exitCodes.failure;
   if (error instanceof AggregateError && error.errors.length > 0)
     return Math.max(...error.errors.map(exitCodeOf)) as ExitCode;

@@ -40,6 +40,8 @@ interface World {
   /** Operations since the start of the present owner. */
   operations: number;
   readonly poison: boolean;
+  /** Each owner has a log of its own, with what the one before it kept: positions and metadata stay, the incarnation does not. */
+  owners: number;
 }
 
 /** When an owner dies: at its n-th operation, and whether that still takes effect. */
@@ -57,6 +59,7 @@ function newWorld(poison: boolean): World {
     inFlight: undefined,
     operations: 0,
     poison,
+    owners: 0,
   };
 }
 
@@ -101,6 +104,7 @@ function offsetsIn(batch: Batch): number[] {
 
 function portsOf(world: World, death: Death | undefined, arriveAt: number | undefined): PartitionPorts {
   world.operations = 0;
+  world.owners += 1;
   // Commits carry their group's generation: one that comes late is refused. Only inserts have no such fence.
   const act = <T>(effect: () => T, isFenced = true): Promise<T> => {
     world.operations += 1;
@@ -117,12 +121,13 @@ function portsOf(world: World, death: Death | undefined, arriveAt: number | unde
   };
   return {
     source: sourceOf(world),
+    incarnation: world.owners.toString(16),
     readRow: (record) =>
       record.offset === MALFORMED
         ? { record, code: 'malformed', reason: 'by design', mayResolve: false }
         : { event: { id: 'x', at: 0 }, record, deleted: false },
     insert: (batch) => {
-      const token = tokenOf('t', 0, batch.from, batch.to);
+      const token = tokenOf(batch.incarnation, 't', 0, batch.from, batch.to);
       const offsets = offsetsIn(batch);
       return act(
         () =>

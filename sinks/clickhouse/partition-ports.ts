@@ -25,6 +25,8 @@ export type InsertOutcome =
 export interface PartitionPorts {
   readonly source: PartitionSource;
   readonly readRow: ReadRow;
+  /** Of the log: see intent.ts, I3. */
+  readonly incarnation: string;
   insert(batch: Batch, stop: AbortSignal): Promise<InsertOutcome>;
   /** Rows of this partition in the table with offsets in [from, to). */
   present(from: number, to: number, stop: AbortSignal): Promise<number>;

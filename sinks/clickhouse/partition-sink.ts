@@ -154,7 +154,12 @@ export class PartitionSink {
       const excluded = batch.rejected.map((rejected) => rejected.record.offset);
       await this.#ports.commit(
         batch.from,
-        formatIntent(batch.from, { to: batch.to, encoder: ENCODER_VERSION, excluded }),
+        formatIntent(batch.from, {
+          to: batch.to,
+          encoder: ENCODER_VERSION,
+          incarnation: batch.incarnation,
+          excluded,
+        }),
         stop,
       );
     }
@@ -254,7 +259,7 @@ export class PartitionSink {
   }
 
   #newBatch(from: number): Batch {
-    return new Batch(from, this.#ports.takeEncoder());
+    return new Batch(from, this.#ports.takeEncoder(), this.#ports.incarnation);
   }
 
   #release(batch: Batch): void {

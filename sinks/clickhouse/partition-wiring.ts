@@ -26,6 +26,8 @@ export interface Shared {
   readonly client: ClickHouseClient;
   readonly deadLetters: LogWriter;
   readonly writers: WriterSchemas;
+  /** Of the log of all partitions: see intent.ts, I3. */
+  readonly incarnation: string;
   readonly encoders: EncoderPool;
   readonly bytes: BytePool;
   readonly inserts: ConcurrencyLimit;
@@ -59,6 +61,7 @@ export function partitionPorts(
     });
   return {
     source,
+    incarnation: shared.incarnation,
     readRow: rowReader(table, (bytes) => codec.decode(bytes)),
     insert: (batch, stop) => insertBatch({ shared, table, source, counters, place, patiently }, batch, stop),
     present: (from, to, stop) =>
@@ -96,7 +99,7 @@ interface Inserting {
 async function insertBatch(to: Inserting, batch: Batch, stop: AbortSignal): Promise<InsertOutcome> {
   const { shared, table, source, counters } = to;
   const block = batch.encoder.encode(source.topic, source.partition);
-  const token = tokenOf(source.topic, source.partition, batch.from, batch.to);
+  const token = tokenOf(batch.incarnation, source.topic, source.partition, batch.from, batch.to);
   try {
     await to.patiently(
       () => shared.inserts.run(() => insertNative(shared.client, { table, block, token }, stop)),

@@ -57,7 +57,7 @@ export async function restorePromised(
       );
     }
   }
-  batch.endAt(intent.to);
+  batch.endAsPromised(intent.to, intent.incarnation);
   return promised;
 }
 
