@@ -165,8 +165,9 @@ async function assemble(options: StackOptions, parts: Parts): Promise<Stack> {
   const offsetsIn = join(options.dataDir, 'offsets.json');
   const offsets = laterOffsets(delivered, await readOffsets(offsetsIn));
   for (const { topic, partitions } of app.streams) log.createTopic(topic, partitions, offsets.get(topic));
+  const writers = new WriterSchemas();
   const keptIn = join(options.dataDir, 'undelivered');
-  const restored = await restoreUndelivered(keptIn, log, sinkGroup, delivered);
+  const restored = await restoreUndelivered(keptIn, log, sinkGroup, delivered, writers);
   if (restored > 0) onNote(`delivering ${restored} records that an earlier run kept in ${keptIn}`);
   const inputs = tables.map((table) => {
     const { topic, partitions } = table.stream;
@@ -176,7 +177,6 @@ async function assemble(options: StackOptions, parts: Parts): Promise<Stack> {
     options.recordInto === undefined
       ? undefined
       : await LogRecorder.start(options.recordInto, log, app, effectiveParameters(app, parameters));
-  const writers = new WriterSchemas();
   const runtime = new EmbeddedRuntime({
     app,
     log,
@@ -253,7 +253,7 @@ async function assemble(options: StackOptions, parts: Parts): Promise<Stack> {
       log.close();
       clearInterval(polling);
       const closing = [
-        keepForNextRun(keptIn, offsetsIn, log, onNote),
+        keepForNextRun(keptIn, offsetsIn, log, writers, onNote),
         recorder?.finish(writers, Date.now()) ?? Promise.resolve(undefined),
       ] as const;
       const [kept, recording] = await Promise.allSettled(closing);
@@ -270,11 +270,12 @@ async function keepForNextRun(
   directory: string,
   offsetsIn: string,
   log: MemoryLog,
+  writers: WriterSchemas,
   onNote: (note: string) => void,
 ): Promise<number> {
   let kept: number;
   try {
-    kept = await keepUndelivered(directory, log, sinkGroup);
+    kept = await keepUndelivered(directory, log, sinkGroup, writers);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new CliError(
