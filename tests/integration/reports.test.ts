@@ -1,8 +1,9 @@
 /** Every report of migration and failover, in a real ClickHouse engine, over tables filled from the golden replays. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { conformalHalfWidth } from '#pipelines/failover/conformal.ts';
 import { replicationNeeds } from '#pipelines/failover/replication-needs.ts';
 import { everySecond, resultsOf } from '#pipelines/failover/samples.fixture.ts';
-import { replicationNeeds as needStream } from '#schemas/failover/generated.ts';
+import { replicationNeeds as needStream, type Evaluation } from '#schemas/failover/generated.ts';
 import type { Engine } from '#sinks/clickhouse/chdb.fixture.ts';
 import {
   columnsOf,
@@ -77,6 +78,19 @@ describe('reports over the golden replays', () => {
     expect(longest).toMatchObject({ method: 'exponential_smoothing', promised: 0.9 });
     expect(longest['coverage']).toBeGreaterThan(0.7);
     expect(longest['actual_rate']).toBeGreaterThan(4e6);
+  });
+
+  it('predicted-against-actual explains what a first look at a short run shows', () => {
+    const explained = (column: string): string =>
+      reports
+        .find(({ name }) => name === 'predicted-against-actual')!
+        .columns.find(({ name }) => name === column)!.meaning;
+    const methods: Evaluation['method'][] = ['maximum', 'exponential_smoothing', 'holt_winters'];
+    for (const method of methods) expect(explained('method')).toContain(method);
+    expect(explained('unbounded')).toContain('9 are needed for 0.9');
+    const errors = Array.from({ length: 9 }, (_, i) => i);
+    expect(conformalHalfWidth(errors.slice(1), 0.1)).toBeNull();
+    expect(conformalHalfWidth(errors, 0.1)).toBe(8);
   });
 
   it('prediction-series has the newest forecast, whose bin is not over, without an actual rate', () => {
