@@ -107,7 +107,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   try {
     const tables = app.streams.map((stream) => tableOf(stream, database));
     await prepareTables(client, tables);
-    lease = await acquireWriterLease(client, database, incarnation);
+    lease = await acquireWriterLease(client, database, incarnation, server !== undefined);
     return await assemble(options, { url, client, server, tables, incarnation, lease });
   } catch (error) {
     await lease?.release();

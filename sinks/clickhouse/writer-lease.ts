@@ -8,7 +8,8 @@
  *     once, the later one sees the earlier one's: never do both hold it.
  * I2  Of several that only claim, the one with the smallest incarnation waits for the others to withdraw, so one gets it.
  * I3  A claim is live for `LEASE_MS` after its last heartbeat, by the clock of ClickHouse; less if it was given up, or if it
- *     was made by a process of this machine that no longer exists.
+ *     was made by a process of this machine that no longer exists. Nor is that of an earlier owner of an embedded server live for the
+ *     present one: the server's data directory has one owner at a time.
  * I4  Who loses the lease (it could not renew it for so long that another took it) is told by `lost`, and must stop. Until it
  *     knows, both may write: tokens differ (intent.ts), so nothing is dropped, and the audit shows the duplicates.
  */
@@ -44,6 +45,7 @@ interface Claim {
   readonly host: string;
   readonly process_space: string;
   readonly pid: number;
+  readonly owns_server: boolean;
   readonly ageMs: number;
 }
 
@@ -58,15 +60,16 @@ function processSpace(): string {
 const ownClaims = new Set<string>();
 
 /**
- * Takes the lease of a database (which must exist) for a run. Rejects with `not-only-writer`, naming host and process, if
+ * Takes the lease of a database (which must exist) for a run. `ownsServer`: the server is this run's own. Rejects with `not-only-writer`, naming host and process, if
  * another run has it; with `clickhouse-transient` or `clickhouse-permanent` as ClickHouse answers.
  */
 export async function acquireWriterLease(
   client: ClickHouseClient,
   database: string,
   incarnation: string,
+  ownsServer: boolean,
 ): Promise<WriterLease> {
-  const table = new LeaseTable(client, database, incarnation);
+  const table = new LeaseTable(client, database, incarnation, ownsServer);
   ownClaims.add(incarnation);
   try {
     await table.create();
@@ -144,12 +147,14 @@ class LeaseTable {
   readonly #client: ClickHouseClient;
   readonly #table: string;
   readonly #incarnation: string;
+  readonly #ownsServer: boolean;
   readonly #processSpace = processSpace();
 
-  constructor(client: ClickHouseClient, database: string, incarnation: string) {
+  constructor(client: ClickHouseClient, database: string, incarnation: string, ownsServer: boolean) {
     this.#client = client;
     this.#table = `${quoteName(database)}.\`weir_writer_lease\``;
     this.#incarnation = incarnation;
+    this.#ownsServer = ownsServer;
   }
 
   async create(): Promise<void> {
@@ -161,6 +166,7 @@ class LeaseTable {
     host String,
     process_space String,
     pid UInt32,
+    owns_server Bool,
     heartbeat DateTime64(3, 'UTC')
 )
 ENGINE = MergeTree ORDER BY (incarnation, heartbeat)
@@ -172,13 +178,14 @@ COMMENT 'Which run of weir writes into this database'`,
   async write(state: State, signal?: AbortSignal): Promise<void> {
     await this.#client.command({
       query: `INSERT INTO ${this.#table}
-SELECT {incarnation:String}, {state:String}, {host:String}, {space:String}, {pid:UInt32}, now64(3)`,
+SELECT {incarnation:String}, {state:String}, {host:String}, {space:String}, {pid:UInt32}, {ownsServer:Bool}, now64(3)`,
       query_params: {
         incarnation: this.#incarnation,
         state,
         host: hostname(),
         space: this.#processSpace,
         pid: process.pid,
+        ownsServer: this.#ownsServer,
       },
       clickhouse_settings: { async_insert: 0 },
       abort_signal: within(signal),
@@ -189,7 +196,7 @@ SELECT {incarnation:String}, {state:String}, {host:String}, {space:String}, {pid
   async liveOthers(signal?: AbortSignal): Promise<readonly Claim[]> {
     const result = await this.#client.query({
       query: `SELECT incarnation, argMax(state, (heartbeat, state = 'released', state = 'held')) AS state, any(host) AS host,
-       any(process_space) AS process_space, any(pid) AS pid, toUnixTimestamp64Milli(now64(3)) - toUnixTimestamp64Milli(max(heartbeat)) AS ageMs
+       any(process_space) AS process_space, any(pid) AS pid, any(owns_server) AS owns_server, toUnixTimestamp64Milli(now64(3)) - toUnixTimestamp64Milli(max(heartbeat)) AS ageMs
 FROM ${this.#table} WHERE incarnation != {incarnation:String} AND heartbeat > now64(3) - toIntervalMillisecond({leaseMs:UInt32})
 GROUP BY incarnation HAVING state != 'released' ORDER BY incarnation`,
       query_params: { incarnation: this.#incarnation, leaseMs: LEASE_MS },
@@ -200,7 +207,8 @@ GROUP BY incarnation HAVING state != 'released' ORDER BY incarnation`,
     return (await result.json<Claim>()).filter((claim) => !this.#isDead(claim));
   }
 
-  #isDead({ incarnation, process_space: space, pid }: Claim): boolean {
+  #isDead({ incarnation, process_space: space, pid, owns_server: ownedServer }: Claim): boolean {
+    if (this.#ownsServer && ownedServer) return true;
     if (this.#processSpace === '' || space !== this.#processSpace) return false;
     if (pid === process.pid) return !ownClaims.has(incarnation);
     try {

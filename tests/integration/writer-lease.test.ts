@@ -138,7 +138,9 @@ describe('the lease of a database', () => {
   test('of many that claim it at once, one gets it', async () => {
     const database = await freshDatabase();
     const claims = await Promise.allSettled(
-      ['a1', 'b2', 'c3', 'd4', 'e5'].map((incarnation) => acquireWriterLease(client, database, incarnation)),
+      ['a1', 'b2', 'c3', 'd4', 'e5'].map((incarnation) =>
+        acquireWriterLease(client, database, incarnation, false),
+      ),
     );
     const got = claims.flatMap((claim) => (claim.status === 'fulfilled' ? [claim.value] : []));
     expect(got).toHaveLength(1);
@@ -147,7 +149,7 @@ describe('the lease of a database', () => {
         expect(claim.reason).toMatchObject({ code: 'not-only-writer', retryable: true });
     }
     await got[0]?.release();
-    await (await acquireWriterLease(client, database, 'f6')).release();
+    await (await acquireWriterLease(client, database, 'f6', false)).release();
   });
 
   const claimBy = (
@@ -156,36 +158,45 @@ describe('the lease of a database', () => {
     space: string,
     pid: number,
     ageSeconds: number,
+    ownsServer = false,
   ): Promise<string> =>
     it.sql(
-      `INSERT INTO ${database}.weir_writer_lease SELECT 'ff', 'held', '${host}', '${space}', ${pid}, now64(3) - ${ageSeconds}`,
+      `INSERT INTO ${database}.weir_writer_lease SELECT 'ff', 'held', '${host}', '${space}', ${pid}, ${ownsServer}, now64(3) - ${ageSeconds}`,
     );
 
   test('of a run on another machine holds for 15 s after it was last seen', async () => {
     const database = await freshDatabase();
-    await (await acquireWriterLease(client, database, 'a1')).release();
+    await (await acquireWriterLease(client, database, 'a1', false)).release();
     await claimBy(database, 'elsewhere', 'another boot', process.pid, 10);
-    await expect(acquireWriterLease(client, database, 'b2')).rejects.toThrow(
+    await expect(acquireWriterLease(client, database, 'b2', false)).rejects.toThrow(
       new RegExp(`process ${process.pid} on elsewhere, last seen 1\\d s ago`),
     );
     await it.sql(`TRUNCATE TABLE ${database}.weir_writer_lease`);
     await claimBy(database, 'elsewhere', 'another boot', process.pid, 16);
-    await (await acquireWriterLease(client, database, 'c3')).release();
+    await (await acquireWriterLease(client, database, 'c3', false)).release();
   });
 
   test('of a killed process of this machine is free at once', async () => {
     const database = await freshDatabase();
-    await (await acquireWriterLease(client, database, 'a1')).release();
+    await (await acquireWriterLease(client, database, 'a1', false)).release();
     const space = await it.sql(`SELECT any(process_space) FROM ${database}.weir_writer_lease`);
     const gone = startWeir(['--version']);
     await gone.ended;
     await claimBy(database, hostname(), space, gone.pid, 0);
-    await (await acquireWriterLease(client, database, 'b2')).release();
+    await (await acquireWriterLease(client, database, 'b2', false)).release();
+  });
+
+  test('of an earlier owner of the server is free at once for the next owner, and for nobody else', async () => {
+    const database = await freshDatabase();
+    await (await acquireWriterLease(client, database, 'a1', true)).release();
+    await claimBy(database, 'elsewhere', 'another boot', 7, 0, true);
+    await expect(acquireWriterLease(client, database, 'b2', false)).rejects.toThrow('process 7 on elsewhere');
+    await (await acquireWriterLease(client, database, 'c3', true)).release();
   });
 
   test('that another run has taken is lost, and its former holder is told', async () => {
     const database = await freshDatabase();
-    const lease = await acquireWriterLease(client, database, 'a1');
+    const lease = await acquireWriterLease(client, database, 'a1', false);
     await claimBy(database, 'elsewhere', 'another boot', 7, 0);
     expect(await lease.lost).toMatchObject({
       code: 'not-only-writer',
