@@ -34,6 +34,7 @@ export class Batch {
   readonly #rejected: Rejected[] = [];
   #firstRow: LogRecord | undefined;
   #to: number;
+  #isRestored = false;
   /** Bytes reserved in the pool. */
   heldBytes = 0;
 
@@ -55,6 +56,11 @@ export class Batch {
 
   get to(): number {
     return this.#to;
+  }
+
+  /** Whether it was promised by an earlier owner, who may have inserted it. */
+  get isRestored(): boolean {
+    return this.#isRestored;
   }
 
   get incarnation(): string {
@@ -122,6 +128,7 @@ export class Batch {
   endAsPromised(to: number, incarnation: string): void {
     this.#to = to;
     this.#incarnation = incarnation;
+    this.#isRestored = true;
   }
 
   /** Leaves out the only row, which ClickHouse refuses. */

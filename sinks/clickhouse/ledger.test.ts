@@ -126,17 +126,19 @@ function portsOf(world: World, death: Death | undefined, arriveAt: number | unde
       record.offset === MALFORMED
         ? { record, code: 'malformed', reason: 'by design', mayResolve: false }
         : { event: { id: 'x', at: 0 }, record, deleted: false },
-    insert: (batch) => {
-      const token = tokenOf(batch.incarnation, 't', 0, batch.from, batch.to);
+    insert: (batch, _stop, ownToken) => {
+      const token = ownToken ?? tokenOf(batch.incarnation, 't', 0, batch.from, batch.to);
       const offsets = offsetsIn(batch);
       return act(
         () =>
           insertInto(world, token, offsets)
-            ? { kind: 'in' as const }
+            ? { kind: 'in' as const, isRepeated: false }
             : { kind: 'refused' as const, error: new SinkError('clickhouse-data', 'poison') },
         false,
       );
     },
+    presentOffsets: (from, to) =>
+      act(() => new Set(world.rows.filter((offset) => offset >= from && offset < to))),
     present: (from, to) => act(() => world.rows.filter((offset) => offset >= from && offset < to).length),
     commit: (offset, metadata) =>
       act(() => {
@@ -258,5 +260,26 @@ describe.each([false, true])('with a row that ClickHouse refuses: %s', (poison) 
         verify(world, JSON.stringify({ death, arriveAt }));
       }
     }
+  });
+});
+
+describe('a token that ClickHouse remembers although it was killed before it kept the rows', () => {
+  test('the successor finds the rows missing and inserts them, once, beside the token', async () => {
+    const world = newWorld(false);
+    // The owner dies at its first insert, the second operation after the intent's commit.
+    expect(await own(world, 3, { at: 2, effect: 'none' })).toBe(false);
+    expect(world.rows).toEqual([]);
+    world.tokens.add(tokenOf('1', 't', 0, 0, 4));
+    expect(await own(world, 3)).toBe(true);
+    verify(world, 'token without rows');
+  });
+
+  test('where part of the rows was kept, only the others are inserted', async () => {
+    const world = newWorld(false);
+    expect(await own(world, 3, { at: 2, effect: 'none' })).toBe(false);
+    world.tokens.add(tokenOf('1', 't', 0, 0, 4));
+    world.rows.push(1);
+    expect(await own(world, 3)).toBe(true);
+    verify(world, 'token with part of the rows');
   });
 });

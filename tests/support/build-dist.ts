@@ -1,5 +1,7 @@
 /** Compiles `dist` before the integration tests: they start Weir's real processes, which run the compiled code. */
 import { execFileSync } from 'node:child_process';
+import { chmodSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export default function buildDist(): void {
@@ -12,4 +14,6 @@ export default function buildDist(): void {
       stdio: 'inherit',
     },
   );
+  // As `npm run build` does: npm links the command to this file.
+  chmodSync(join(root, 'dist/cli/main.js'), 0o755);
 }
