@@ -14,6 +14,7 @@ export default defineConfig({
         ...source,
         test: {
           name: 'unit',
+          sequence: { groupOrder: 0 },
           include: ['{engine,schemas,pipelines,sinks,agents,simulators,local,cli,bench}/**/*.test.ts'],
         },
       },
@@ -21,6 +22,8 @@ export default defineConfig({
         ...source,
         test: {
           name: 'integration',
+          // After the unit tests: these start processes and measure times.
+          sequence: { groupOrder: 1 },
           include: ['tests/integration/**/*.test.ts'],
           globalSetup: ['./tests/support/build-dist.ts'],
           testTimeout: 120_000,

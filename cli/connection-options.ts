@@ -31,9 +31,10 @@ export function addConnectionOptions(command: Command): Command {
     )
     .addOption(new Option('--user <name>', 'its user').env('WEIR_CLICKHOUSE_USER').default('default'))
     .addOption(
-      new Option('--password-file <file>', "file with its user's password").env(
-        'WEIR_CLICKHOUSE_PASSWORD_FILE',
-      ),
+      new Option(
+        '--password-file <file>',
+        "file with its user's password, or with that of the embedded one's user default",
+      ).env('WEIR_CLICKHOUSE_PASSWORD_FILE'),
     )
     .option('--database <name>', 'database of the tables', 'default');
 }
@@ -43,8 +44,15 @@ export async function serverAddress(options: ConnectionCliOptions): Promise<Serv
   if (options.url === undefined) return undefined;
   if (!/^https?:\/\//.test(options.url) || !URL.canParse(options.url))
     throw new CliError('usage', `--url: '${options.url}' is no URL; write http://host:8123`);
-  const password = options.passwordFile === undefined ? '' : await secretFrom(options.passwordFile);
-  return { url: options.url, username: options.user, password };
+  return { url: options.url, username: options.user, password: await passwordOf(options) };
+}
+
+/** The password that `--password-file` holds; empty without it. Throws usage errors that name the option. */
+export async function passwordOf({ passwordFile }: ConnectionCliOptions): Promise<string> {
+  if (passwordFile === undefined) return '';
+  const password = await secretFrom(passwordFile);
+  if (password === '') throw new CliError('usage', `--password-file: ${passwordFile} is empty`);
+  return password;
 }
 
 async function secretFrom(path: string): Promise<string> {

@@ -49,24 +49,26 @@ async function rowCounts(
   return new Map(rows.map((row) => [row.name, row.rows]));
 }
 
-/** Commands of the simulation's run: issued by the processors, delivered, and how actuators answered. */
-export interface CommandCounts {
-  readonly issued: number;
-  readonly applied: number;
-  readonly rejectedStale: number;
-  readonly failed: number;
-}
-
-export function commandCounts(counts: CommandCounts): Result {
-  const { issued, applied, rejectedStale, failed } = counts;
+/** Commands first issued from a time on, by their last answer. A command that is issued or answered again counts once. */
+export async function commandAnswers(client: ClickHouseClient, sinceMs: number): Promise<Result> {
+  const answer = await client.query({
+    query: `
+SELECT count() AS issued, countIf(answer != '') AS acknowledged, countIf(answer = 'applied') AS applied,
+       countIf(answer = 'rejected_stale') AS stale, countIf(answer = 'failed') AS failed, issued - acknowledged AS unanswered
+FROM (SELECT command_id FROM migration_commands GROUP BY command_id HAVING min(issued_at) >= fromUnixTimestamp64Milli({since:Int64})) AS issues
+LEFT JOIN (SELECT command_id, toString(argMax(outcome, at)) AS answer FROM migration_acknowledgements GROUP BY command_id) AS answers
+    ON answers.command_id = issues.command_id`,
+    query_params: { since: sinceMs },
+    format: 'JSONEachRow',
+    clickhouse_settings: { output_format_json_quote_64bit_integers: 0 },
+  });
+  const [counts] = await answer.json<Readonly<Record<string, number>>>();
   return {
-    columns: [
-      number('issued'),
-      number('acknowledged'),
-      number('applied'),
-      number('rejected as stale'),
-      number('failed'),
+    columns: ['issued', 'acknowledged', 'applied', 'rejected as stale', 'failed', 'unanswered'].map(number),
+    rows: [
+      ['issued', 'acknowledged', 'applied', 'stale', 'failed', 'unanswered'].map(
+        (name) => counts?.[name] ?? 0,
+      ),
     ],
-    rows: [[issued, applied + rejectedStale + failed, applied, rejectedStale, failed]],
   };
 }

@@ -2,7 +2,7 @@
 import { commands } from '#schemas/migration/generated.ts';
 import { deadLetters } from '#engine/records/generated.ts';
 import { CliError } from './cli-error.ts';
-import { commandCounts, topicsAndTables } from './demo-summary.ts';
+import { commandAnswers, topicsAndTables } from './demo-summary.ts';
 import type { CliIo } from './io.ts';
 import { writeResult } from './present/result.ts';
 import { parameterValues } from './reports/parameter-values.ts';
@@ -10,7 +10,7 @@ import { reportNamed } from './reports/report-list.ts';
 import { runReport } from './reports/run-report.ts';
 import { withStack, type Session } from './session.ts';
 import { withSignals } from './signals.ts';
-import { startSources, type Sources, type SourcesConfig } from './sources.ts';
+import { startSources, type SourcesConfig } from './sources.ts';
 import type { StackOptions } from './stack.ts';
 
 export interface Demonstration {
@@ -55,6 +55,7 @@ async function run(
   io.stdout.write(
     `ClickHouse: ${stack.url}\n  try: curl '${stack.url}/${database}' --data 'SELECT * FROM migration_transitions LIMIT 5 FORMAT PrettyCompact'\n`,
   );
+  const startedMs = io.now();
   const sources = startSources(stack, {
     ...demonstration.sources,
     onNote: (note) => {
@@ -81,7 +82,7 @@ async function run(
   const isSettled = await stack.settle(signal.aborted ? settleAfterSignalMs : settleMs);
   progress.stop();
   // A ClickHouse that does not take rows would not answer questions either.
-  if (isSettled) await summarize(io, session, sources, demonstration.stack);
+  if (isSettled) await summarize(io, session, startedMs, demonstration.stack);
   const stopped = stack.runtime.errors;
   if (stopped.length > 0)
     throw new CliError('failure', `tasks stopped on a bug: ${stopped.map(({ task }) => task).join(', ')}`);
@@ -92,27 +93,17 @@ async function run(
 async function summarize(
   io: CliIo,
   { stack }: Session,
-  sources: Sources,
+  startedMs: number,
   options: Demonstration['stack'],
 ): Promise<void> {
   const written = stack.written();
-  const { migration } = sources.stats();
   const heading = (title: string): void => {
     io.stdout.write(`\n${title}\n`);
   };
   heading('Events and rows');
   writeResult(io, 'table', await topicsAndTables(stack));
   heading('Commands');
-  writeResult(
-    io,
-    'table',
-    commandCounts({
-      issued: written.get(commands.topic) ?? 0,
-      applied: migration.acknowledged.applied,
-      rejectedStale: migration.acknowledged.rejected_stale,
-      failed: migration.acknowledged.failed,
-    }),
-  );
+  writeResult(io, 'table', await commandAnswers(stack.client, startedMs));
   io.stdout.write(`\nDead letters: ${written.get(deadLetters.topic) ?? 0}\n`);
   for (const name of closingReports) {
     const report = reportNamed(name);

@@ -11,7 +11,12 @@ import { ClickHouseLogLevel, createClient, type ClickHouseClient } from '@clickh
 import { startEmbeddedServer, type EmbeddedServer } from '#sinks/clickhouse/server/embedded-server.ts';
 import { EmbeddedServerError } from '#sinks/clickhouse/server/embedded-server-error.ts';
 import { CliError } from './cli-error.ts';
-import { serverAddress, type ConnectionCliOptions, type ServerAddress } from './connection-options.ts';
+import {
+  passwordOf,
+  serverAddress,
+  type ConnectionCliOptions,
+  type ServerAddress,
+} from './connection-options.ts';
 import { runningEndpoint } from './endpoint.ts';
 
 export interface OpenClickHouse {
@@ -38,7 +43,7 @@ function clientFor({ url, username, password }: ServerAddress, database: string)
 }
 
 /** The running server's address, or an own server on the directory. */
-async function onDirectory(dataDir: string): Promise<string | EmbeddedServer> {
+async function onDirectory(dataDir: string, password: string): Promise<string | EmbeddedServer> {
   const directory = join(dataDir, 'clickhouse');
   if (!existsSync(directory)) {
     throw new CliError('environment', `there is no data in ${dataDir}`, {
@@ -53,7 +58,7 @@ async function onDirectory(dataDir: string): Promise<string | EmbeddedServer> {
     const running = await runningEndpoint(dataDir);
     if (running !== undefined) return running.url;
     try {
-      return await startEmbeddedServer({ dataDir: directory });
+      return await startEmbeddedServer({ dataDir: directory, defaultPassword: password });
     } catch (error) {
       const isLocked = error instanceof EmbeddedServerError && error.code === 'data-dir-locked';
       if (!isLocked || attempt === lockedRetries) throw error;
@@ -69,9 +74,10 @@ export async function openClickHouse(options: ConnectionCliOptions): Promise<Ope
     const client = clientFor(address, options.database);
     return { client, close: () => client.close() };
   }
-  const found = await onDirectory(options.data);
+  const password = await passwordOf(options);
+  const found = await onDirectory(options.data, password);
   const url = typeof found === 'string' ? found : found.url;
-  const client = clientFor({ url, username: 'default', password: '' }, options.database);
+  const client = clientFor({ url, username: 'default', password }, options.database);
   return {
     client,
     close: async () => {

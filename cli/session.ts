@@ -6,8 +6,9 @@
  *     and the work does not end.
  */
 import { mkdir } from 'node:fs/promises';
+import { EmbeddedServerError } from '#sinks/clickhouse/server/embedded-server-error.ts';
 import { CliError } from './cli-error.ts';
-import { removeEndpoint, writeEndpoint } from './endpoint.ts';
+import { removeEndpoint, runningEndpoint, writeEndpoint } from './endpoint.ts';
 import type { CliIo } from './io.ts';
 import { startProgress, type Progress } from './present/progress.ts';
 import { startStack, type Stack, type StackEnd, type StackOptions } from './stack.ts';
@@ -39,7 +40,7 @@ export async function withStack<T>(
     options.server === undefined ? 'starting ClickHouse' : `connecting to ${options.server.url}`,
   );
   try {
-    const stack = await startStack({
+    const stack = await start({
       ...options,
       onNote: (note) => {
         progress.note(`weir: ${note}`);
@@ -59,6 +60,22 @@ export async function withStack<T>(
   } finally {
     deadline.clear();
     progress.stop();
+  }
+}
+
+/** Starts the stack. A directory that is in use is in use by another `weir`, not by the child that has the lock. */
+async function start(options: StackOptions): Promise<Stack> {
+  try {
+    return await startStack(options);
+  } catch (error) {
+    if (!(error instanceof EmbeddedServerError) || error.code !== 'data-dir-locked') throw error;
+    const other = await runningEndpoint(options.dataDir);
+    if (other === undefined) throw error;
+    throw new CliError(
+      'environment',
+      `the data directory ${options.dataDir} is in use by another weir, process ${other.pid}, with ClickHouse at ${other.url}`,
+      { remedies: ['stop it, or give another directory: --data <directory>'], cause: error },
+    );
   }
 }
 

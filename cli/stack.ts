@@ -3,16 +3,18 @@
  * the sink between them, and a recorder if asked for.
  *
  * I1  Every group that reads a topic is registered before the first record is written.
- * I2  Offsets go on where the tables of earlier runs end, so (topic, partition, offset) stays unique in a data directory.
+ * I2  Offsets go on where earlier runs ended, so (topic, partition, offset) stays unique in a data directory.
  * I3  It stops in the order of the flow: tasks take what is in the topics, then the sink, then the recorder, then
  *     ClickHouse. What the sink could not deliver in time is kept on disk and delivered by the next run.
  */
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { ClickHouseLogLevel, createClient, type ClickHouseClient } from '@clickhouse/client';
 import { WriterSchemas } from '#engine/codec/writer-schemas.ts';
 import { EmbeddedEdge } from '#engine/embedded/embedded-edge.ts';
 import { EmbeddedRuntime } from '#engine/embedded/embedded-runtime.ts';
 import { LogRecorder } from '#engine/embedded/log-recorder.ts';
+import { laterOffsets, readOffsets, writeOffsets } from '#engine/embedded/offsets-file.ts';
 import { keepUndelivered, restoreUndelivered } from '#engine/embedded/undelivered.ts';
 import { systemClock } from '#engine/log/clock.ts';
 import { MemoryLog } from '#engine/log/memory-log.ts';
@@ -29,6 +31,7 @@ import {
   type ServerEvent,
 } from '#sinks/clickhouse/server/embedded-server.ts';
 import { tableOf, type Table } from '#sinks/clickhouse/tables.ts';
+import { acquireWriterLease, type WriterLease } from '#sinks/clickhouse/writer-lease.ts';
 import { CliError } from './cli-error.ts';
 
 /** Producers wait while the topics hold more: half a second of a full load. Bounds of log and sink keep a run under 250 MB. */
@@ -49,6 +52,8 @@ export interface StackOptions {
   readonly database: string;
   readonly port?: number;
   readonly host?: string;
+  /** Of the embedded server's user `default`. */
+  readonly password?: string;
   readonly recordInto?: string;
   readonly parameters?: Readonly<Record<string, Parameters>>;
   /** Something that the user should know, while it runs: a task that stopped, ClickHouse restarted, an insert retried. */
@@ -93,15 +98,19 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     url,
     database,
     username: options.server?.username ?? 'default',
-    password: options.server?.password ?? '',
+    password: options.server?.password ?? options.password ?? '',
     application: 'weir',
     log: { level: ClickHouseLogLevel.OFF },
   });
+  const incarnation = randomUUID().replaceAll('-', '').slice(0, 16);
+  let lease: WriterLease | undefined;
   try {
     const tables = app.streams.map((stream) => tableOf(stream, database));
     await prepareTables(client, tables);
-    return await assemble(options, { url, client, server, tables });
+    lease = await acquireWriterLease(client, database, incarnation, server !== undefined);
+    return await assemble(options, { url, client, server, tables, incarnation, lease });
   } catch (error) {
+    await lease?.release();
     await client.close();
     await server?.stop();
     throw error;
@@ -112,6 +121,7 @@ function startServer({
   dataDir,
   port = 0,
   host = '127.0.0.1',
+  password = '',
   onNote,
 }: StackOptions): Promise<EmbeddedServer> {
   const onEvent = (event: ServerEvent): void => {
@@ -121,6 +131,7 @@ function startServer({
     dataDir: join(dataDir, 'clickhouse'),
     port,
     host,
+    defaultPassword: password,
     stopTimeoutMs: serverStopMs,
     onEvent,
   });
@@ -131,7 +142,7 @@ function describeServerEvent(event: ServerEvent): string {
     case 'died':
       return `ClickHouse (process ${event.pid}) died${event.signal === null ? '' : ` by ${event.signal}`}; starting it again, nothing is lost`;
     case 'restarted':
-      return `ClickHouse is back as process ${event.pid} after ${event.downForMs} ms`;
+      return `ClickHouse is back as process ${event.pid} after ${Math.round(event.downForMs)} ms`;
     case 'restart-failed':
       return `ClickHouse could not be started again: ${event.error.message}`;
   }
@@ -142,16 +153,21 @@ interface Parts {
   readonly client: ClickHouseClient;
   readonly server: EmbeddedServer | undefined;
   readonly tables: readonly Table[];
+  readonly incarnation: string;
+  readonly lease: WriterLease;
 }
 
 async function assemble(options: StackOptions, parts: Parts): Promise<Stack> {
   const { app, onNote, parameters = {} } = options;
   const { client, tables } = parts;
   const log = new MemoryLog({ maxBytes: logBytes });
-  const offsets = await nextOffsets(client, tables);
+  const delivered = await nextOffsets(client, tables);
+  const offsetsIn = join(options.dataDir, 'offsets.json');
+  const offsets = laterOffsets(delivered, await readOffsets(offsetsIn));
   for (const { topic, partitions } of app.streams) log.createTopic(topic, partitions, offsets.get(topic));
+  const writers = new WriterSchemas();
   const keptIn = join(options.dataDir, 'undelivered');
-  const restored = await restoreUndelivered(keptIn, log, sinkGroup, offsets);
+  const restored = await restoreUndelivered(keptIn, log, sinkGroup, delivered, writers);
   if (restored > 0) onNote(`delivering ${restored} records that an earlier run kept in ${keptIn}`);
   const inputs = tables.map((table) => {
     const { topic, partitions } = table.stream;
@@ -161,7 +177,6 @@ async function assemble(options: StackOptions, parts: Parts): Promise<Stack> {
     options.recordInto === undefined
       ? undefined
       : await LogRecorder.start(options.recordInto, log, app, effectiveParameters(app, parameters));
-  const writers = new WriterSchemas();
   const runtime = new EmbeddedRuntime({
     app,
     log,
@@ -182,6 +197,7 @@ async function assemble(options: StackOptions, parts: Parts): Promise<Stack> {
     client,
     inputs,
     writers,
+    incarnation: parts.incarnation,
     limits: sinkLimits,
     // `append` never waits: the sink could be the only one to make room.
     deadLetters: {
@@ -205,7 +221,8 @@ async function assemble(options: StackOptions, parts: Parts): Promise<Stack> {
       : setInterval(() => {
           recorder.poll();
         }, recorderPollMs);
-  const failed = failureOf(parts.server, sink);
+  const failed = failureOf(parts, sink);
+  let haveTasksEnded = false;
   return {
     ...parts,
     log,
@@ -222,21 +239,25 @@ async function assemble(options: StackOptions, parts: Parts): Promise<Stack> {
       ),
     failed,
     settle: async (timeoutMs) => {
-      const drained = await runtime.stop(timeoutMs);
+      haveTasksEnded = await runtime.stop(timeoutMs);
+      if (!haveTasksEnded) return false;
       // Twice: the first drain may itself write dead letters.
-      const inserted = Promise.race([sink.drain().then(() => sink.drain()), failed]);
-      return drained && withinTime(inserted, timeoutMs);
+      const inserted = sink.drain().then(() => sink.drain());
+      return withinTime(Promise.race([inserted, failed]), timeoutMs);
     },
     stop: async (timeoutMs) => {
-      await runtime.stop(timeoutMs * tasksShare);
+      // Once only: time goes on, and a further turn would let timers write what no summary has seen.
+      if (!haveTasksEnded) await runtime.stop(timeoutMs * tasksShare);
       await sink.stop(timeoutMs * sinkShare);
+      const released = parts.lease.release();
       log.close();
       clearInterval(polling);
       const closing = [
-        keepForNextRun(keptIn, log, onNote),
+        keepForNextRun(keptIn, offsetsIn, log, writers, onNote),
         recorder?.finish(writers, Date.now()) ?? Promise.resolve(undefined),
       ] as const;
       const [kept, recording] = await Promise.allSettled(closing);
+      await released;
       await client.close();
       await parts.server?.stop();
       return { kept: outcomeOf(kept, recording), recording: outcomeOf(recording, kept) };
@@ -247,24 +268,28 @@ async function assemble(options: StackOptions, parts: Parts): Promise<Stack> {
 /** Runs also when all is delivered: it removes what the run before had kept. */
 async function keepForNextRun(
   directory: string,
+  offsetsIn: string,
   log: MemoryLog,
+  writers: WriterSchemas,
   onNote: (note: string) => void,
 ): Promise<number> {
+  let kept: number;
   try {
-    const kept = await keepUndelivered(directory, log, sinkGroup);
-    if (kept > 0)
-      onNote(
-        `${kept} records did not reach ClickHouse in time; they are kept in ${directory} for the next run`,
-      );
-    return kept;
+    kept = await keepUndelivered(directory, log, sinkGroup, writers);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new CliError(
       'environment',
-      `records that did not reach ClickHouse in time could not be kept for the next run and are lost: ${reason}`,
+      `what did not reach ClickHouse in time could not be kept for the next run and is lost: ${reason}`,
       { remedies: ['free space, or give another directory: --data <directory>'], cause: error },
     );
   }
+  if (kept > 0)
+    onNote(
+      `${kept} records did not reach ClickHouse in time; they are kept in ${directory} for the next run`,
+    );
+  await writeOffsets(offsetsIn, log);
+  return kept;
 }
 
 /** The value of one of two things that ended; where both failed, the error tells of both. */
@@ -292,9 +317,9 @@ function ends(log: MemoryLog, topic: string, partitions: number): number {
   return sum;
 }
 
-async function failureOf(server: EmbeddedServer | undefined, sink: ClickHouseSink): Promise<never> {
+async function failureOf({ server, lease }: Parts, sink: ClickHouseSink): Promise<never> {
   const gaveUp = server === undefined ? new Promise<never>(() => undefined) : server.exited;
-  const first = await Promise.race([gaveUp, sink.failed]);
+  const first = await Promise.race([gaveUp, sink.failed, lease.lost]);
   if (first instanceof Error) throw first;
   if (first.reason === 'gave-up') throw first.error;
   return new Promise<never>(() => undefined);

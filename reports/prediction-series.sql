@@ -8,8 +8,8 @@
 -- column: lower: lower end of the interval, bytes per second
 -- column: upper: upper end, bytes per second; null if it was not bounded
 -- column: actual: actual rate, bytes per second; null while the bin is not over, or where it was not observed
--- column: covered: whether the interval held; null without an actual rate
--- column: method: forecasting method
+-- column: covered: whether the interval held; one that was not bounded always does, and proves nothing; null without an actual rate
+-- column: method: forecasting method: maximum (in the first 5 bins the largest rate so far, too high on purpose), exponential_smoothing (until two seasons are known), then holt_winters
 SELECT
     p.device_id AS device_id,
     p.for_time AS for_time,

@@ -28,19 +28,20 @@ async function runDemo(options: DemoOptions, io: CliIo): Promise<void> {
       ...(options.record === undefined ? {} : { recordInto: options.record }),
     },
     sources: {
-      sampleIntervalMs: durationMs(options.sampleInterval, '--sample-interval'),
+      sampleIntervalMs: durationMs(options.sampleInterval, '--sample-interval', 1),
       seed: wholeNumber(options.seed, '--seed', 0),
-      vms: wholeNumber(options.vms, '--vms', 1),
+      vms: wholeNumber(options.vms, '--vms', 1, 10_000),
       ...(options.ioLoad ? { loadIn: options.data } : {}),
     },
     durationMs: options.for === undefined ? Infinity : durationMs(options.for, '--for'),
   });
 }
 
-function wholeNumber(text: string, option: string, least: number): number {
+function wholeNumber(text: string, option: string, least: number, most = Number.MAX_SAFE_INTEGER): number {
   const value = Number(text);
-  if (Number.isSafeInteger(value) && value >= least && text.trim() !== '') return value;
-  throw new CliError('usage', `${option}: '${text}' is no whole number of at least ${least}`);
+  if (Number.isSafeInteger(value) && value >= least && value <= most && text.trim() !== '') return value;
+  const range = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`;
+  throw new CliError('usage', `${option}: '${text}' is no whole number ${range}`);
 }
 
 function collect(value: string, before: readonly string[]): readonly string[] {

@@ -15,7 +15,7 @@ import { eventFromJson } from '#engine/codec/json-event.ts';
 import { WriterSchemas } from '#engine/codec/writer-schemas.ts';
 import { unplacedDeadLetterRecord } from '#engine/records/dead-letter.ts';
 import { deadLetters } from '#engine/records/generated.ts';
-import type { Stream } from '#engine/topology/stream.ts';
+import { eventTimeMsOf, type Stream } from '#engine/topology/stream.ts';
 import { CliError } from '../cli-error.ts';
 import { examples } from '../help.ts';
 import type { CliIo } from '../io.ts';
@@ -31,6 +31,13 @@ interface ProduceOptions extends StackCliOptions {
 interface Produced {
   readonly accepted: number;
   readonly refused: number;
+  /** Dead letters that processors and the sink wrote about what was accepted. */
+  readonly rejectedLater: number;
+  /** Events that the table drops because they are older than it keeps. */
+  readonly expired: number;
+  /** Tasks that stopped on a bug. */
+  readonly stopped: readonly string[];
+  readonly isSettled: boolean;
   /** Read, blank ones too. */
   readonly lines: number;
 }
@@ -56,8 +63,16 @@ async function produce(topic: string, file: string, options: ProduceOptions, io:
     const { value, end } = await withStack(io, config, signal, (session) =>
       sendLines(session, stream, source, io, signal),
     ).finally(() => source.chunks.destroy());
-    const { accepted, refused, lines } = value;
+    const { accepted, refused, rejectedLater, expired, lines } = value;
     io.stdout.write(`${accepted} events on ${topic}, ${refused} dead letters\n`);
+    if (rejectedLater > 0)
+      io.stderr.write(
+        `weir: processors and the sink wrote ${rejectedLater} more dead letters about these events; see the table weir_dead_letters\n`,
+      );
+    if (expired > 0)
+      io.stderr.write(
+        `weir: ${expired} events are older than the ${stream.clickhouse.ttlDays ?? 0} days that the table ${stream.clickhouse.table} keeps: it drops them\n`,
+      );
     if (signal.aborted) {
       const fate = end.kept === 0 ? 'they were delivered' : `${end.kept} records are kept for the next run`;
       throw new CliError('failure', `interrupted after ${lines} lines of ${source.name}; ${fate}`);
@@ -67,7 +82,11 @@ async function produce(topic: string, file: string, options: ProduceOptions, io:
         'failure',
         `${end.kept} records did not reach ClickHouse in time; the next weir command on ${options.data} delivers them`,
       );
-    if (options.strict && refused > 0) io.setExitCode(1);
+    if (value.stopped.length > 0)
+      throw new CliError('failure', `tasks stopped on a bug: ${value.stopped.join(', ')}`);
+    if (!value.isSettled)
+      throw new CliError('failure', `not everything was processed within ${settleTimeoutMs / 1000} s`);
+    if (options.strict && refused + rejectedLater + expired > 0) io.setExitCode(1);
   });
 }
 
@@ -104,7 +123,10 @@ async function sendLines(
   const run = `${source.name}@${new Date(io.now()).toISOString()}`;
   let accepted = 0;
   let refused = 0;
+  let expired = 0;
   let number = 0;
+  const { ttlDays = Infinity } = stream.clickhouse;
+  const keptSinceMs = io.now() - ttlDays * 86_400_000;
   for await (const line of linesOf(source.chunks as AsyncIterable<Buffer>, signal)) {
     number += 1;
     const text = line.toString('utf8');
@@ -113,6 +135,7 @@ async function sendLines(
     if (parsed.kind === 'event') {
       await stack.edge.publish(stream, parsed.event, { source: `/weir/produce/${run}`, id: String(number) });
       accepted += 1;
+      if (eventTimeMsOf(stream, parsed.event) < keptSinceMs) expired += 1;
     } else {
       const origin = `${run}:${number}`;
       await stack.log.write([
@@ -133,8 +156,16 @@ async function sendLines(
     if (number % 1000 === 0) progress.update(`${accepted} events, ${refused} dead letters`);
   }
   progress.update(`${accepted} events, ${refused} dead letters; waiting for ClickHouse`);
-  if (!signal.aborted) await stack.settle(settleTimeoutMs);
-  return { accepted, refused, lines: number };
+  const isSettled = !signal.aborted && (await stack.settle(settleTimeoutMs));
+  return {
+    accepted,
+    refused,
+    rejectedLater: (stack.written().get(deadLetters.topic) ?? 0) - refused,
+    expired,
+    stopped: stack.runtime.errors.map(({ task }) => task),
+    isSettled,
+    lines: number,
+  };
 }
 
 type Parsed =
@@ -173,7 +204,7 @@ export function registerProduce(program: Command, io: CliIo): void {
       'Write events from lines of JSON to a topic, let the processors work on them, and deliver everything to ClickHouse. ' +
         'A line that is no event of the topic becomes a dead letter with its bytes and the reason.',
     )
-    .option('--strict', 'exit with 1 if any line was refused', false);
+    .option('--strict', 'exit with 1 if any line or event was refused', false);
   addStackOptions(command)
     .addHelpText(
       'after',

@@ -26,6 +26,7 @@ describe('exitCodeOf', () => {
     [new EngineError('recording', ''), 1],
     [new CodecError('invalid-schema', ['']), 1],
     [new SinkError('clickhouse-transient', ''), 3],
+    [new SinkError('not-only-writer', ''), 3],
     [new SinkError('clickhouse-data', ''), 1],
     [new AgentError('config', ''), 2],
     [new EmbeddedServerError('port-in-use', ''), 3],

@@ -7,7 +7,10 @@
 import { AgentError } from '#agents/agent-error.ts';
 import { EngineError } from '#engine/engine-error.ts';
 import { SinkError } from '#sinks/clickhouse/error.ts';
-import { EmbeddedServerError } from '#sinks/clickhouse/server/embedded-server-error.ts';
+import {
+  EmbeddedServerError,
+  type EmbeddedServerErrorCode,
+} from '#sinks/clickhouse/server/embedded-server-error.ts';
 import { CommanderError } from 'commander';
 import { CliError } from '../cli-error.ts';
 import { exitCodes, type ExitCode } from '../exit-code.ts';
@@ -42,6 +45,15 @@ function ofEmbeddedServer({ code }: EmbeddedServerError): ExitCode {
   return code === 'unsafe-host' || code === 'invalid-config' ? exitCodes.usage : exitCodes.environment;
 }
 
+/** What to do about errors of the embedded ClickHouse server: the options that say it otherwise. */
+const serverRemedies: Partial<Record<EmbeddedServerErrorCode, string>> = {
+  'port-in-use': 'give another port: --port <number>',
+  'address-not-available': 'give an address of this machine: --host <address>',
+  'data-dir-locked': 'give another directory: --data <directory>',
+  'data-dir-not-writable': 'give another directory: --data <directory>',
+  'data-dir-not-a-directory': 'give another directory: --data <directory>',
+};
+
 /** The exit code for an error. */
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof CliError) return exitCodes[error.code];
@@ -49,7 +61,9 @@ export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof EmbeddedServerError) return ofEmbeddedServer(error);
   if (error instanceof EngineError) return error.code === 'parameter' ? exitCodes.usage : exitCodes.failure;
   if (error instanceof SinkError)
-    return error.code === 'clickhouse-transient' ? exitCodes.environment : exitCodes.failure;
+    return error.code === 'clickhouse-transient' || error.code === 'not-only-writer'
+      ? exitCodes.environment
+      : exitCodes.failure;
   if (error instanceof AgentError) return error.code === 'config' ? exitCodes.usage : exitCodes.failure;
   if (error instanceof AggregateError && error.errors.length > 0)
     return Math.max(...error.errors.map(exitCodeOf)) as ExitCode;
@@ -66,7 +80,9 @@ function messageOf(error: unknown): string {
 function remediesOf(error: unknown): readonly string[] {
   if (error instanceof CliError) return error.remedies;
   const code = systemCode(error);
-  return code === undefined ? [] : [systemRemedies[code]!];
+  if (code !== undefined) return [systemRemedies[code]!];
+  const remedy = error instanceof EmbeddedServerError ? serverRemedies[error.code] : undefined;
+  return remedy === undefined ? [] : [remedy];
 }
 
 /** Error, causes and stacks, as `--verbose` shows them. */

@@ -43,6 +43,8 @@ function sample(extra: readonly object[], weir: object = {}): AvroObject {
   };
 }
 
+const LOW = { clickhouse: { lowCardinality: true } };
+const inner = (...fields: readonly object[]): object => ({ type: 'record', name: 'In', doc: 'Doc.', fields });
 const decimal = (scale: number): object => ({ type: 'bytes', logicalType: 'decimal', precision: 9, scale });
 
 /** What changes, the fields released, the fields now, the field named, and what is said of it; undefined where it may. */
@@ -67,6 +69,27 @@ const CHANGES: readonly (readonly [
     [field('a', 'bytes')],
     'a',
     'its column a was string and would be bytes',
+  ],
+  [
+    'a string gets low cardinality',
+    [field('a', 'string')],
+    [field('a', 'string', LOW)],
+    'a',
+    'its column a was string and would be low-cardinality string',
+  ],
+  [
+    'a string under a record that may be null loses low cardinality',
+    [field('a', ['null', inner(field('x', ['null', 'string'], LOW))], { default: null })],
+    [field('a', ['null', inner(field('x', ['null', 'string']))], { default: null })],
+    'a.x',
+    'its column a_x was nullable low-cardinality string and would be nullable string',
+  ],
+  [
+    'an enum says what it is anyway',
+    [field('a', level(['u']))],
+    [field('a', level(['u']), LOW)],
+    'a',
+    undefined,
   ],
   [
     'int may become null',

@@ -5,7 +5,7 @@
  * I1  Full and transitive: the present schema reads what every released version wrote, and every released version reads
  *     what the present one writes.
  * I2  What a topic promises besides its schema stays: its name, kind, key, time and partitions (joins line up by them),
- *     its table, its sorting key, and the type of each column.
+ *     its table, its sorting key, and the type of each column as ClickHouse has it.
  * I3  Released files are never changed: the check reads them, and a release writes the next number.
  */
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
@@ -13,9 +13,10 @@ import { join } from 'node:path';
 import type { AvroObject } from '#engine/topology/stream.ts';
 import { CodecError } from './codec-error.ts';
 import { columnsOf } from './columns.ts';
+import type { Column } from './columns.ts';
 import { resolutionProblems } from './resolution.ts';
 import { RELEASED_FOLDER, loadSchemaFiles, readSchema } from './schema-files.ts';
-import { describe, parseRecord } from './schema-node.ts';
+import { describe, nullableOf, parseRecord } from './schema-node.ts';
 import type { RecordNode } from './schema-node.ts';
 import { validateSchemas } from './validate-schema.ts';
 import type { ValidSchema } from './validate-schema.ts';
@@ -106,13 +107,27 @@ function promiseProblems(now: StreamAttributes, then: StreamAttributes): readonl
 }
 
 function columnProblems(now: RecordNode, then: RecordNode): readonly Problem[] {
-  const before = new Map(columnsOf(then).map((column) => [column.name, column.type]));
-  return columnsOf(now).flatMap(({ name, field, type }) => {
-    const was = before.get(name);
-    if (was === undefined || columnType(was) === columnType(type)) return [];
-    const problem = `its column ${name} was ${columnType(was)} and would be ${columnType(type)}. Add a new field instead`;
-    return [{ field, problem }];
+  const before = new Map(columnsOf(then).map((column) => [column.name, typeOfColumn(column)]));
+  return columnsOf(now).flatMap((column) => {
+    const was = before.get(column.name);
+    const is = typeOfColumn(column);
+    if (was === undefined || was === is) return [];
+    const problem = `its column ${column.name} was ${was} and would be ${is}; a table's types are never changed in place`;
+    return [
+      { field: column.path.join('.'), problem: `${problem}. Keep it as it was, or add a new field instead` },
+    ];
   });
+}
+
+/** All that the type of a column follows from: the sink compares it with the table's, and does not start where they differ. */
+function typeOfColumn({ field, isNullable }: Column): string {
+  const plain = nullableOf(field.type) ?? field.type;
+  const attributes = (field.json['clickhouse'] ?? {}) as { readonly lowCardinality?: boolean };
+  // An enum's column has low cardinality, whatever the attribute says.
+  const low = plain.kind === 'string' && attributes.lowCardinality === true ? 'low-cardinality ' : '';
+  // There is no null for an array or a map to be: under a record that is null, they are empty.
+  const orNull = isNullable && plain.kind !== 'array' && plain.kind !== 'map' ? 'nullable ' : '';
+  return `${orNull}${low}${columnType(plain)}`;
 }
 
 /** A type as far as a column shows it: an enum may grow within its column. */

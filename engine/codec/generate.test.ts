@@ -182,6 +182,11 @@ describe('a schema that has no type or table', () => {
     ],
     ['an unknown attribute', event([], { retention: 5 }), "weir does not know 'retention'"],
     ['a bad kind', event([], { kind: 'queue' }), 'weir.kind must be stream or table'],
+    [
+      'an expiry that ClickHouse cannot count',
+      event([], { clickhouse: { ttlDays: 30_000 } }),
+      'ttlDays must be a whole number of days from 1 to 20000',
+    ],
     ['no partitions', event([], { partitions: 0 }), 'weir.partitions must be a whole number from 1'],
     ['a bad topic', event([], { topic: 'LinkStates' }), 'weir.topic must be <subsystem>.<plural noun>'],
     [

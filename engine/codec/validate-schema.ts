@@ -235,10 +235,10 @@ function checkUnion(type: SchemaNode, path: string, checking: Checking): void {
 function checkColumns(record: RecordNode, report: (problem: string) => void): void {
   const fields = new Map<string, string>();
   for (const column of columnsOf(record)) {
+    const path = column.path.join('.');
     const other = fields.get(column.name);
-    if (other !== undefined)
-      report(`field '${column.field}': its column ${column.name} is that of '${other}' too`);
-    fields.set(column.name, column.field);
+    if (other !== undefined) report(`field '${path}': its column ${column.name} is that of '${other}' too`);
+    fields.set(column.name, path);
   }
 }
 

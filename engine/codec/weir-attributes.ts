@@ -9,7 +9,6 @@
  * (key, time) have defaults; `ttlDays` left out keeps rows for ever.
  */
 import type { AvroObject, Stream } from '#engine/topology/stream.ts';
-import { nullableOf } from './schema-node.ts';
 import type { FieldNode, RecordNode, SchemaNode } from './schema-node.ts';
 import { columnsOf } from './columns.ts';
 
@@ -17,6 +16,8 @@ import { columnsOf } from './columns.ts';
 export type StreamAttributes = Omit<Stream<unknown>, 'name' | 'schema' | 'valueType'>;
 
 const DEFAULT_PARTITIONS = 4;
+/** ClickHouse counts the time of expiry in seconds of 32 bits, to 2106: rows that expire later would be gone at once. */
+const MAX_TTL_DAYS = 20_000;
 const TOPIC = /^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)+$/;
 const TABLE = /^[a-z][a-z0-9_]*$/;
 
@@ -105,6 +106,10 @@ function timeOf(name: unknown, record: RecordNode, report: Report): Stream<unkno
   return { field: String(name), unit: logical === 'timestamp-micros' ? 'micros' : 'millis' };
 }
 
+function isTtlDays(value: unknown): boolean {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= MAX_TTL_DAYS;
+}
+
 function tableOf(
   value: unknown,
   topic: string,
@@ -119,19 +124,23 @@ function tableOf(
   }
   if (!Array.isArray(orderBy) || orderBy.length === 0)
     report('weir.clickhouse.orderBy must be an array of columns');
-  const columns = new Map(columnsOf(record).map((column) => [column.name, column.type]));
+  const columns = new Map(columnsOf(record).map((column) => [column.name, column]));
   for (const name of Array.isArray(orderBy) ? (orderBy as unknown[]) : []) {
-    const type = columns.get(String(name));
-    if (type === undefined) {
+    const column = columns.get(String(name));
+    const kind = column?.field.type.kind;
+    if (column === undefined) {
       report(
         `weir.clickhouse.orderBy names ${JSON.stringify(name)}, but the columns are ${[...columns.keys()].join(', ')}`,
       );
-    } else if (nullableOf(type) !== undefined || type.kind === 'array' || type.kind === 'map') {
+    } else if (column.isNullable || kind === 'array' || kind === 'map') {
       report(`weir.clickhouse.orderBy: '${String(name)}' may be neither nullable nor an array or map`);
     }
   }
-  if (ttlDays !== undefined && (typeof ttlDays !== 'number' || !Number.isInteger(ttlDays) || ttlDays < 1)) {
-    report(`weir.clickhouse.ttlDays must be a whole number of days from 1, is ${JSON.stringify(ttlDays)}`);
+  if (ttlDays !== undefined && !isTtlDays(ttlDays)) {
+    report(
+      `weir.clickhouse.ttlDays must be a whole number of days from 1 to ${MAX_TTL_DAYS}, or left out to keep rows for ever; ` +
+        `it is ${JSON.stringify(ttlDays)}`,
+    );
   }
   return {
     table: String(table),

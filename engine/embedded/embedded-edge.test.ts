@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { eventCodec } from '../codec/event-codec.ts';
 import { WriterSchemas } from '../codec/writer-schemas.ts';
 import { MemoryLog } from '../log/memory-log.ts';
 import { headerText } from '../task/cloud-events.ts';
@@ -181,4 +182,27 @@ describe('publishing', () => {
     expect(seen).toEqual(Array.from({ length: 20 }, (_, n) => n));
     await subscription.stop();
   });
+});
+
+test('a subscriber that answers in its handler does not wait for the room that its own unheard events take', async () => {
+  const { log, edge } = made(4_000);
+  const answers = readingStream('test.answers');
+  log.createTopic(answers.topic, 1);
+  log.subscribe('reader', answers.topic);
+  const subscription = await edge.subscribe(spread, (event) =>
+    edge.publish(answers, { ...event, n: -event.n }),
+  );
+  const codec = eventCodec(spread, new WriterSchemas());
+  log.append(
+    Array.from({ length: 30 }, (_, n) => ({
+      topic: spread.topic,
+      key: Buffer.from(`k${n}`),
+      value: codec.encode({ id: `k${n}`, at: 1_000, n }),
+      timestampMs: 1_000,
+      headers: {},
+    })),
+  );
+  for (let i = 0; i < 50 && log.endOffset(answers.topic, 0) < 30; i += 1) await settled();
+  expect(log.endOffset(answers.topic, 0)).toBe(30);
+  await subscription.stop();
 });

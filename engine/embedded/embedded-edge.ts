@@ -2,9 +2,11 @@
  * The in-memory log as agents, simulators and clients see it.
  *
  * I1  `publish` resolves when the event is in the log; while the log has no room it waits.
- * I2  A subscription reads with a group of its own, partition by partition, one event at a time. A handler that fails
- *     is reported, and the next event goes on: an actuator answers for its commands itself.
+ * I2  A subscription reads with a group of its own; it hears one event of a partition at a time, in order. A handler that
+ *     fails is reported, and the next event goes on: an actuator answers for its commands itself.
+ * I3  What a subscription's handler publishes never waits: it could wait for the room that the events it has not heard take.
  */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import { eventCodec, type EventCodec } from '../codec/event-codec.ts';
 import type { WriterSchemas } from '../codec/writer-schemas.ts';
@@ -12,6 +14,9 @@ import type { MemoryLog } from '../log/memory-log.ts';
 import type { PublishOptions, Publisher, Subscriber, Subscription } from '../log/publisher.ts';
 import { cloudEventHeaders } from '../task/cloud-events.ts';
 import { eventTimeMsOf, keyOf, type Stream } from '../topology/stream.ts';
+
+/** Set while a subscription's handler runs. */
+const answering = new AsyncLocalStorage<true>();
 
 export class EmbeddedEdge implements Publisher, Subscriber {
   readonly #log: MemoryLog;
@@ -45,15 +50,15 @@ export class EmbeddedEdge implements Publisher, Subscriber {
     const source = options.source ?? `/weir/embedded/${this.#run}`;
     const id = options.id ?? `${this.#run}-${this.#ids}`;
     this.#ids += 1;
-    await this.#log.write([
-      {
-        topic: stream.topic,
-        key: Buffer.from(keyOf(stream, event as object)),
-        value,
-        timestampMs,
-        headers: cloudEventHeaders(id, source, stream.name, timestampMs),
-      },
-    ]);
+    const record = {
+      topic: stream.topic,
+      key: Buffer.from(keyOf(stream, event as object)),
+      value,
+      timestampMs,
+      headers: cloudEventHeaders(id, source, stream.name, timestampMs),
+    };
+    if (answering.getStore() === true) this.#log.append([record]);
+    else await this.#log.write([record]);
     this.#published += 1;
   }
 
@@ -91,7 +96,8 @@ export class EmbeddedEdge implements Publisher, Subscriber {
         if (stopped()) return;
         offset = record.offset + 1;
         try {
-          if (record.value !== null) await onEvent(codec.decode(record.value));
+          const { value } = record;
+          if (value !== null) await answering.run(true, async () => onEvent(codec.decode(value)));
         } catch (error) {
           this.#onFailure(`${stream.topic}/${partition}/${record.offset}`, error);
         }

@@ -10,7 +10,7 @@ import { RecordingWriter } from '../replay/recording-writer.ts';
 import type { RecordingManifest } from '../replay/recording.ts';
 import type { TaskCore } from '../task/task-core.ts';
 import type { Commit } from '../task/task-io.ts';
-import { taskCount, type App } from '../topology/app.ts';
+import { inputTopics, taskCount, type App } from '../topology/app.ts';
 import type { Parameters } from '../topology/processor.ts';
 
 const group = 'weir.recorder';
@@ -42,7 +42,7 @@ export class LogRecorder {
     }
     for (const processor of app.processors) {
       for (let partition = 0; partition < taskCount(processor); partition += 1) {
-        await writer.addTask(processor.name, partition, []);
+        await writer.addTask({ processor: processor.name, partition, inputs: inputTopics(processor) }, []);
       }
     }
     return new LogRecorder(log, writer, topics);
@@ -53,12 +53,16 @@ export class LogRecorder {
     if (commit.journal !== null) this.#writer.journal(core.processor.name, core.partition, commit.journal);
   }
 
-  /** Takes over what is new in the log; to be called every now and then. */
+  /** Takes over what is new in the log as far as the disk keeps up; to be called every now and then. */
   poll(): void {
+    this.#takeOver((topic, partition) => this.#writer.isSaturated(topic, partition));
+  }
+
+  #takeOver(isEnough: (topic: string, partition: number) => boolean): void {
     for (const topic of this.#topics) {
       for (let partition = 0; partition < this.#log.partitionCount(topic); partition += 1) {
         let offset = this.#log.committed(group, topic, partition)?.offset ?? 0;
-        for (;;) {
+        while (!isEnough(topic, partition)) {
           const records = this.#log.read(topic, partition, offset, readRecords);
           if (records.length === 0) break;
           this.#writer.records(topic, partition, records);
@@ -71,7 +75,7 @@ export class LogRecorder {
 
   /** Takes over the rest and closes the recording, after the last commit. Rejects if anything could not be written. */
   finish(writers: WriterSchemas, finishedAtMs: number): Promise<RecordingManifest> {
-    this.poll();
+    this.#takeOver(() => false);
     return this.#writer.finish(writers, finishedAtMs);
   }
 }

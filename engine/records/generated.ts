@@ -79,8 +79,8 @@ export interface KeyEntry {
 
 /** Progress of one input partition. */
 export interface PartitionMeta {
-  /** Number of the input among the processor's inputs and tables. */
-  readonly input: number;
+  /** Topic of the partition. */
+  readonly topic: string;
   /** Partition of the input. */
   readonly partition: number;
   /** Largest event time seen, in milliseconds since the epoch; null before the first record. */
@@ -140,10 +140,8 @@ export interface TaskMeta {
   readonly watermark_ms: number | null;
   /** Number of the next journal chunk. */
   readonly journal_seq: number;
-  /** Version of the state's schema that the processor declared. */
-  readonly state_version: number;
-  /** Late records so far. */
-  readonly late_count: number;
+  /** Ticks taken so far: part of what tells two firings of a timer apart. */
+  readonly ticks: number;
   /** Progress of each input partition, tables included. */
   readonly partitions: readonly PartitionMeta[];
 }
@@ -446,11 +444,10 @@ export const taskMetaSchema: RecordSchema<TaskMeta> = {
       },
       { name: 'journal_seq', type: 'long', doc: 'Number of the next journal chunk.' },
       {
-        name: 'state_version',
-        type: 'int',
-        doc: "Version of the state's schema that the processor declared.",
+        name: 'ticks',
+        type: 'long',
+        doc: 'Ticks taken so far: part of what tells two firings of a timer apart.',
       },
-      { name: 'late_count', type: 'long', doc: 'Late records so far.' },
       {
         name: 'partitions',
         doc: 'Progress of each input partition, tables included.',
@@ -461,11 +458,7 @@ export const taskMetaSchema: RecordSchema<TaskMeta> = {
             name: 'PartitionMeta',
             doc: 'Progress of one input partition.',
             fields: [
-              {
-                name: 'input',
-                type: 'int',
-                doc: "Number of the input among the processor's inputs and tables.",
-              },
+              { name: 'topic', type: 'string', doc: 'Topic of the partition.' },
               { name: 'partition', type: 'int', doc: 'Partition of the input.' },
               {
                 name: 'max_event_time_ms',

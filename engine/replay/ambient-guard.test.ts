@@ -1,3 +1,4 @@
+import { randomBytes, randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { withoutAmbient } from './ambient-guard.ts';
 
@@ -10,6 +11,10 @@ test.each<[string, () => unknown]>([
   ['crypto.getRandomValues()', () => crypto.getRandomValues(new Uint8Array(1))],
   ['setTimeout()', () => setTimeout(() => undefined, 0)],
   ['process.hrtime()', () => process.hrtime()],
+  ['process.uptime()', () => process.uptime()],
+  ['process.cpuUsage()', () => process.cpuUsage()],
+  ['crypto.randomBytes()', () => randomBytes(1)],
+  ['crypto.randomUUID()', () => randomUUID()],
 ])('%s throws under the guard and works again after it', (what, call) => {
   expect(() => withoutAmbient(call)).toThrow(`a processor called ${what}`);
   expect(call).not.toThrow();

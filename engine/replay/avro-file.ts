@@ -42,6 +42,11 @@ export class AvroFileWriter<T> {
     return this.#count;
   }
 
+  /** Whether more is waiting to be written than a slow disk should be given. */
+  get isSaturated(): boolean {
+    return this.#encoder.writableNeedDrain;
+  }
+
   append(value: T): void {
     this.#throwIfFailed();
     this.#encoder.write(value);

@@ -63,9 +63,7 @@ export function withoutPositions(emitted: EmittedEvent): string {
   if (emitted.topic === 'weir.dead-letters') {
     return toLine({ ...emitted, key: '', value: (emitted.value as { reason: string }).reason });
   }
-  return toLine(emitted)
-    .replaceAll(/"cause":\{[^}]*\}/g, '"cause":{}')
-    .replaceAll(/"(command_id)":"[^"]*"/g, '"$1":""');
+  return toLine(emitted).replaceAll(/"cause":\{[^}]*\}/g, '"cause":{}');
 }
 
 /** One output as one line of JSON. Bytes are written in base64. */

@@ -28,7 +28,7 @@ export interface Recording {
   readonly name: string;
   readonly manifest: Pick<RecordingManifest, 'parameters'> & {
     readonly topics: readonly Pick<RecordedTopic, 'topic' | 'partition'>[];
-    readonly tasks: readonly Pick<RecordedTask, 'processor' | 'partition'>[];
+    readonly tasks: readonly Pick<RecordedTask, 'processor' | 'partition' | 'inputs'>[];
   };
   readonly writers: WriterSchemas;
   task(processor: string, partition: number): Promise<TaskRecording>;

@@ -27,6 +27,7 @@ const journalType = avroType(journalChunkSchema.schema);
 interface TaskFiles {
   readonly processor: string;
   readonly partition: number;
+  readonly inputs: readonly string[];
   readonly journal: AvroFileWriter<JournalChunk>;
   readonly state: AvroFileWriter<RecordedRecord>;
 }
@@ -84,12 +85,16 @@ export class RecordingWriter {
   }
 
   /** Adds a task with its state at the start of the recording, as changelog entries. */
-  async addTask(processor: string, partition: number, state: readonly ChangelogEntry[]): Promise<void> {
+  async addTask(
+    { processor, partition, inputs }: Pick<RecordedTask, 'processor' | 'partition' | 'inputs'>,
+    state: readonly ChangelogEntry[],
+  ): Promise<void> {
     const path = (kind: string): string =>
       join(this.directory, 'tasks', processor, `${partition}.${kind}.avro`);
     const files = {
       processor,
       partition,
+      inputs,
       journal: await AvroFileWriter.create(path('journal'), journalChunkSchema),
       state: await AvroFileWriter.create(path('state'), recordedRecordSchema),
     };
@@ -97,6 +102,11 @@ export class RecordingWriter {
       files.state.append({ offset, timestamp_ms: 0, key, value, headers: [] });
     });
     this.#tasks.set(`${processor}/${partition}`, files);
+  }
+
+  /** Whether the disk is behind with a topic: the caller had better wait with more of it. */
+  isSaturated(topic: string, partition: number): boolean {
+    return this.#topics.get(`${topic}/${partition}`)?.file.isSaturated ?? false;
   }
 
   records(topic: string, partition: number, records: readonly LogRecord[]): void {
@@ -163,9 +173,10 @@ export class RecordingWriter {
       records: file.count,
     }));
     const tasks: RecordedTask[] = [...this.#tasks.values()].map(
-      ({ processor, partition, journal, state }) => ({
+      ({ processor, partition, inputs, journal, state }) => ({
         processor,
         partition,
+        inputs,
         journal: { file: `tasks/${processor}/${partition}.journal.avro`, records: journal.count },
         state: { file: `tasks/${processor}/${partition}.state.avro`, records: state.count },
       }),

@@ -40,8 +40,7 @@ async function started(recording: Recording): Promise<RecordingWriter> {
   const partitions = new Map<string, number>();
   for (const { topic } of recording.manifest.topics) partitions.set(topic, (partitions.get(topic) ?? 0) + 1);
   for (const [topic, count] of partitions) await writer.addTopic(topic, count);
-  for (const { processor, partition } of recording.manifest.tasks)
-    await writer.addTask(processor, partition, []);
+  for (const task of recording.manifest.tasks) await writer.addTask(task, []);
   return writer;
 }
 

@@ -19,6 +19,8 @@ export interface RecordedTopic {
 export interface RecordedTask {
   readonly processor: string;
   readonly partition: number;
+  /** Topics of the processor's inputs and then its tables, in their order: what the journal's numbers stand for. */
+  readonly inputs: readonly string[];
   readonly journal: { readonly file: string; readonly records: number };
   readonly state: { readonly file: string; readonly records: number };
 }

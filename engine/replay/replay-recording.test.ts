@@ -109,6 +109,24 @@ describe('a recording replays to the byte', () => {
       ),
     ).rejects.toThrow('no task test.other');
   });
+
+  test('a recorded task that the app does not have is named: nothing is left out in silence', async () => {
+    const recording = story(replayedApp, 6);
+    await expect(replayRecording(recording, { app: { ...replayedApp, processors: [] } })).rejects.toThrow(
+      /has task test\.\w+-0, which the app does not have/,
+    );
+  });
+
+  test('inputs in another order than the journal numbers them are refused', async () => {
+    const recording = story(replayedApp, 6);
+    const turned = replayedApp.processors.map((processor) => ({
+      ...processor,
+      inputs: Object.fromEntries(Object.entries(processor.inputs).reverse()),
+    }));
+    await expect(replayRecording(recording, { app: { ...replayedApp, processors: turned } })).rejects.toThrow(
+      /so its journal cannot be followed/,
+    );
+  });
 });
 
 function with60(of: Processor): Processor {

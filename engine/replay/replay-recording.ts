@@ -11,7 +11,7 @@ import type { LogRecord } from '../log/log.ts';
 import { deadLetters } from '../records/generated.ts';
 import { headerText } from '../task/cloud-events.ts';
 import type { OutputRecord } from '../task/task-io.ts';
-import { streamOfInput, streamOfOutput, taskCount, type App } from '../topology/app.ts';
+import { inputTopics, streamOfInput, streamOfOutput, taskCount, type App } from '../topology/app.ts';
 import type { Parameters, Processor } from '../topology/processor.ts';
 import { contentOf, firstDifference } from './compare-outputs.ts';
 import type { Recording } from './recording-reader.ts';
@@ -49,6 +49,7 @@ export async function replayRecording(
   options: ReplayOptions,
 ): Promise<readonly ReplayedTask[]> {
   const { app } = options;
+  refuseOtherTasks(recording, app);
   const substituted = new Map() as Substitutes;
   const replayed: ReplayedTask[] = [];
   for (const processor of upstreamFirst(app.processors)) {
@@ -68,6 +69,36 @@ export async function replayRecording(
       );
   }
   return replayed;
+}
+
+/** The recording and the app must have the same tasks with the same inputs: else a replay would leave out what it cannot compare. */
+function refuseOtherTasks({ name, manifest }: Recording, app: App): void {
+  const recordedTasks = new Map(
+    manifest.tasks.map((task) => [`${task.processor}-${task.partition}`, task.inputs]),
+  );
+  for (const processor of app.processors) {
+    const inputs = inputTopics(processor).join(', ');
+    for (let partition = 0; partition < taskCount(processor); partition += 1) {
+      const task = `${processor.name}-${partition}`;
+      const recorded = recordedTasks.get(task);
+      recordedTasks.delete(task);
+      if (recorded === undefined)
+        throw new EngineError('recording', `the recording ${name} has no task ${task}`);
+      if (recorded.join(', ') !== inputs) {
+        throw new EngineError(
+          'recording',
+          `the recording ${name} has task ${task} with the inputs ${recorded.join(', ')}; the app has it with ${inputs}, so its journal cannot be followed`,
+        );
+      }
+    }
+  }
+  const [left] = recordedTasks.keys();
+  if (left !== undefined) {
+    throw new EngineError(
+      'recording',
+      `the recording ${name} has task ${left}, which the app does not have: replay it with the Weir that recorded it`,
+    );
+  }
 }
 
 async function replayOne(

@@ -19,7 +19,7 @@ import {
 import { cloudEventHeaders } from '../task/cloud-events.ts';
 import { TaskCore } from '../task/task-core.ts';
 import { avroType } from '../codec/avro-type.ts';
-import { taskCount, validApp, type App } from '../topology/app.ts';
+import { inputTopics, taskCount, validApp, type App } from '../topology/app.ts';
 import type { Parameters } from '../topology/processor.ts';
 import { eventTimeMsOf, keyOf, type Stream } from '../topology/stream.ts';
 import { withoutAmbient } from './ambient-guard.ts';
@@ -165,7 +165,11 @@ function inMemory(
         Array.from({ length: log.partitionCount(topic) }, (_, partition) => ({ topic, partition })),
       ),
       tasks: app.processors.flatMap((p) =>
-        Array.from({ length: taskCount(p) }, (_, partition) => ({ processor: p.name, partition })),
+        Array.from({ length: taskCount(p) }, (_, partition) => ({
+          processor: p.name,
+          partition,
+          inputs: inputTopics(p),
+        })),
       ),
     },
     writers,

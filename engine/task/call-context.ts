@@ -15,6 +15,8 @@ export class CallContext implements ErasedAt {
   offset = -1;
   /** Name of the timer that fires; '' for a record. */
   timer = '';
+  /** What let the timer fire; part of its cause, for the same timer may be set and fire again. */
+  trigger = '';
 
   constructor(
     processor: string,
@@ -29,6 +31,6 @@ export class CallContext implements ErasedAt {
   get cause(): string {
     return this.timer === ''
       ? `${this.topic}/${this.partition}/${this.offset}`
-      : `${this.#processor}/${this.partition}/${this.key}/${this.timer}@${this.eventTimeMs}`;
+      : `${this.#processor}/${this.partition}/${this.key}/${this.timer}@${this.eventTimeMs}/${this.trigger}`;
   }
 }

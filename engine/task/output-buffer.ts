@@ -20,8 +20,8 @@ export class OutputBuffer {
   readonly #deadLetterCodec: EventCodec<DeadLetter>;
   #outputs: OutputRecord[] = [];
   #urgent = false;
-  #cause = '';
-  #sameCause = 0;
+  /** Outputs of the call at hand so far. */
+  #count = 0;
 
   constructor(plan: TaskPlan, partition: number, writers: WriterSchemas) {
     this.#plan = plan;
@@ -42,8 +42,11 @@ export class OutputBuffer {
 
   clear(): void {
     this.take();
-    this.#cause = '';
-    this.#sameCause = 0;
+  }
+
+  /** A call of a handler begins: its outputs are counted from 0. */
+  begin(): void {
+    this.#count = 0;
   }
 
   /** Adds one emission of a handler. An emission that does not fit its stream's schema is a bug and throws. */
@@ -109,11 +112,9 @@ export class OutputBuffer {
     });
   }
 
-  /** `<cause>#<n>`: n counts the outputs of one cause. */
+  /** `<cause>#<n>`: n counts the outputs of one call. */
   #nextId(at: CallContext): string {
-    const cause = at.cause;
-    this.#sameCause = cause === this.#cause ? this.#sameCause + 1 : 0;
-    this.#cause = cause;
-    return `${cause}#${this.#sameCause}`;
+    this.#count += 1;
+    return `${at.cause}#${this.#count - 1}`;
   }
 }

@@ -355,6 +355,62 @@ describe('tables, urgency, duplicates', () => {
     expect(feed.urgentSteps).toBe(1);
   });
 
+  test('a late repetition is a repetition, not a late record', () => {
+    const noting = processor({
+      name: 'test.noting',
+      inputs: { readings: input(readings, { deduplicateLast: 4 }) },
+      outputs: { sums },
+      state: { schema: sumState, version: 1, initial: () => ({ sum: 0 }) },
+      on: { readings: () => undefined },
+      late: { to: 'sums', as: (event) => event },
+    });
+    const feed = new Feed(coreOf(noting));
+    const identity = { ce_source: 's', ce_id: '1' };
+    feed.event('a', 1_000, 1, 0, identity);
+    feed.event('a', 9_000, 1);
+    feed.event('a', 1_000, 1, 0, identity);
+    expect(feed.outputs).toEqual([]);
+    expect(feed.core.counters).toMatchObject({ duplicates: 1, late: 0 });
+  });
+
+  test('a timer that is set again for a past time has other ids each time it fires, whatever the commits', () => {
+    const repeating = processor({
+      name: 'test.repeating',
+      inputs: { readings },
+      outputs: { sums },
+      state: { schema: sumState, version: 1, initial: () => ({ sum: 0 }) },
+      on: { readings: () => ({ timers: [{ set: 'past', atMs: 500 }] }) },
+      timers: {
+        past: {
+          clock: 'event',
+          fire: (state, at) => ({
+            emit: [
+              { to: 'sums', value: { id: at.key, at: at.eventTimeMs, n: state.sum } },
+              { to: 'sums', value: { id: at.key, at: at.eventTimeMs, n: state.sum } },
+            ],
+          }),
+        },
+      },
+      late: 'handle',
+    });
+    const idsOf = (commitEach: boolean): unknown[] => {
+      const feed = new Feed(coreOf(repeating));
+      for (let i = 0; i < 3; i += 1) {
+        feed.event('a', 1_000 + i, 1);
+        feed.tick(1_000_000 + i);
+        if (commitEach) {
+          feed.core.prepare();
+          feed.core.committed();
+        }
+      }
+      return feed.outputs.map((output) => output.headers['ce_id']);
+    };
+    const ids = idsOf(false);
+    expect(ids.length).toBe(6);
+    expect(new Set(ids).size).toBe(6);
+    expect(idsOf(true)).toEqual(ids);
+  });
+
   test('an input that de-duplicates drops repetitions of (ce_source, ce_id) among the last of a key', () => {
     const counting = processor({
       name: 'test.counting',
@@ -491,6 +547,29 @@ describe('commit, roll-back, restore', () => {
     ]);
     feed.core.committed();
     expect(feed.core.prepare()).toBeNull();
+  });
+
+  test('a record before the first tick is a fault of the driver, not of the record', () => {
+    const value = codec.encode({ id: 'a', at: 1, n: 1 });
+    const record = { offset: 0, key: Buffer.from('a'), value, timestampMs: 1, headers: {} };
+    expect(() => coreOf().step({ kind: 'record', input: 0, partition: 0, record })).toThrow(
+      'a driver has to tick before the first record',
+    );
+  });
+
+  test('positions are those of topics, also when the inputs change their order', () => {
+    const feed = new Feed(coreOf());
+    feed.event('a', 1, 1);
+    feed.event('a', 2, 1);
+    feed.event('a', 2, 1, 1);
+    const changelog = feed.core.prepare()!.changelog;
+    const { readings: first, others: second } = summing.inputs;
+    const turned = coreOf({ ...summing, inputs: { others: second!, readings: first! } });
+    turned.restore(changelog);
+    expect(turned.sources.slice(0, 2).map(({ topic }, i) => [topic, turned.nextOffset(i)])).toEqual([
+      ['test.others', 1],
+      ['test.readings', 2],
+    ]);
   });
 
   test('an offset that goes back is refused', () => {

@@ -174,6 +174,8 @@ export class TaskCore {
   #record({ input, partition, record }: RecordInput): void {
     const plan = this.#plan.inputs[input];
     if (plan === undefined) throw new EngineError('out-of-order', `task ${this.id} has no input ${input}`);
+    if (this.#watermark.wallMs === -Infinity)
+      throw new EngineError('out-of-order', `task ${this.id}: a driver has to tick before the first record`);
     this.#state.take(input, partition, record.offset);
     this.#journal.record(input, partition, record.offset);
     this.counters.records += 1;
@@ -182,6 +184,7 @@ export class TaskCore {
     at.partition = partition;
     at.offset = record.offset;
     at.timer = '';
+    this.#output.begin();
     if (plan.handler === undefined) this.#tableRecord(plan, input, record);
     else this.#streamRecord(plan, input, record);
     at.partition = this.partition;
@@ -215,10 +218,11 @@ export class TaskCore {
     const eventTimeMs = eventTimeMsOf(plan.stream, event);
     const watermarkMs = this.#watermark.record(input, eventTimeMs);
     if (watermarkMs >= this.#store.eventTimers.nextTimeMs) {
-      this.#fire('event', watermarkMs);
+      this.#fire('event', watermarkMs, `${plan.stream.topic}/${record.offset}`);
       this.#at.topic = plan.stream.topic;
       this.#at.offset = record.offset;
       this.#at.timer = '';
+      this.#output.begin();
     }
     this.#handle(plan, record, event, key, eventTimeMs, watermarkMs);
   }
@@ -233,10 +237,11 @@ export class TaskCore {
   ): void {
     const at = this.#at;
     at.key = key;
+    const entry = this.#store.entry(key);
+    if (plan.deduplicateLast > 0 && this.#isDuplicate(plan, entry, record)) return;
     const late = eventTimeMs < watermarkMs;
     if (late) {
       this.counters.late += 1;
-      this.#state.lateCount += 1;
       const policy = this.processor.late;
       if (policy === 'drop') return;
       if (policy !== 'handle') {
@@ -245,8 +250,6 @@ export class TaskCore {
         return;
       }
     }
-    const entry = this.#store.entry(key);
-    if (plan.deduplicateLast > 0 && this.#isDuplicate(plan, entry, record)) return;
     at.eventTimeMs = eventTimeMs;
     at.watermarkMs = watermarkMs;
     at.wallMs = this.#watermark.wallMs;
@@ -305,11 +308,14 @@ export class TaskCore {
   #tick({ wallMs, caughtUp }: TickInput): void {
     this.#journal.tick(wallMs, bitmap(this.sources.length, caughtUp));
     const watermarkMs = this.#watermark.tick(wallMs, caughtUp);
-    this.#fire('event', watermarkMs);
-    this.#fire('wall', this.#watermark.wallMs);
+    const trigger = `tick-${this.#state.ticks}`;
+    this.#state.ticks += 1;
+    this.#fire('event', watermarkMs, trigger);
+    this.#fire('wall', this.#watermark.wallMs, trigger);
   }
 
-  #fire(clock: Clock, limitMs: number): void {
+  /** @param trigger what let the timers fire: a record's position, or the number of a tick */
+  #fire(clock: Clock, limitMs: number, trigger: string): void {
     const at = this.#at;
     let fired = 0;
     for (
@@ -334,6 +340,8 @@ export class TaskCore {
       at.topic = '';
       at.offset = -1;
       at.timer = name;
+      at.trigger = trigger;
+      this.#output.begin();
       const handler = this.processor.timers[name];
       if (handler === undefined) continue; // A timer of an older version of the processor: nothing is left to run.
       const state = entry.state === undefined ? this.processor.state.initial(key) : entry.state;

@@ -29,7 +29,8 @@ export class TaskState {
   readonly watermark = new Watermark();
   /** One for each input, with the same index as the input and its clock in the watermark; then those of the tables. */
   readonly sources: readonly Source[];
-  lateCount = 0;
+  /** Ticks taken so far, by this task in all its lives. */
+  ticks = 0;
   readonly #plan: TaskPlan;
   readonly #partition: number;
   readonly #freezes: boolean;
@@ -221,16 +222,15 @@ export class TaskState {
       wall_ms: finiteOrNull(this.watermark.wallMs),
       watermark_ms: finiteOrNull(this.watermark.currentMs),
       journal_seq: this.#journalSeq,
-      state_version: this.#plan.processor.state.version,
-      late_count: this.lateCount,
+      ticks: this.ticks,
       partitions: this.sources.map((source, i) => this.#partitionMeta(source, i)),
     };
   }
 
-  #partitionMeta({ input, partition }: Source, index: number): PartitionMeta {
+  #partitionMeta({ topic, partition }: Source, index: number): PartitionMeta {
     const clock = this.watermark.partitions[index];
     return {
-      input,
+      topic,
       partition,
       max_event_time_ms: finiteOrNull(clock?.maxEventTimeMs ?? -Infinity),
       last_active_wall_ms: finiteOrNull(clock?.lastActiveWallMs ?? -Infinity),
@@ -241,9 +241,9 @@ export class TaskState {
 
   #useMeta(meta: TaskMeta): void {
     this.#journalSeq = meta.journal_seq;
-    this.lateCount = meta.late_count;
+    this.ticks = meta.ticks;
     const saved = this.sources.map((source) =>
-      meta.partitions.find((p) => p.input === source.input && p.partition === source.partition),
+      meta.partitions.find((p) => p.topic === source.topic && p.partition === source.partition),
     );
     saved.forEach((partition, i) => {
       this.#next[i] = partition?.next_offset ?? -1;

@@ -72,7 +72,7 @@ export class Watermark {
    * partition `i` had been read to its end when the driver made the tick. Returns the watermark after it.
    */
   tick(wallMs: number, caughtUp: (index: number) => boolean): number {
-    this.#wallMs = Math.max(this.#wallMs, wallMs);
+    this.#wallMs = Math.max(this.#wallMs, Math.floor(wallMs));
     for (let i = 0; i < this.#partitions.length; i += 1) {
       const partition = this.#partitions[i]!;
       if (!caughtUp(i) || partition.lastActiveWallMs === -Infinity) this.touch(i);

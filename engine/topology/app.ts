@@ -53,6 +53,13 @@ function isInput(input: AnyInput): input is Input<unknown> {
   return 'input' in input;
 }
 
+/** Topics of a processor's inputs and then its tables: input `i` of its journal is the i-th of them. */
+export function inputTopics(processor: Processor): readonly string[] {
+  return [...Object.values(processor.inputs), ...Object.values(processor.tables)].map(
+    (input) => streamOfInput(input).topic,
+  );
+}
+
 /** How many tasks a processor has: the number of partitions of its inputs. */
 export function taskCount(processor: Processor): number {
   const first = Object.values(processor.inputs)[0];

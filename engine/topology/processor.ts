@@ -75,7 +75,7 @@ export interface At<Tables, P> {
   readonly topic: string;
   readonly partition: number;
   readonly offset: number;
-  /** Deterministic and unique for this call: `<topic>/<partition>/<offset>`, or `<processor>/<partition>/<key>/<timer>@<time>`. */
+  /** Deterministic and unique for this call: `<topic>/<partition>/<offset>`, or `<processor>/<partition>/<key>/<timer>@<time>/<record or tick that let it fire>`. */
   readonly cause: string;
   readonly parameters: P;
   readonly tables: { readonly [K in keyof Tables]: TableView<InputEvent<Tables[K]>> };

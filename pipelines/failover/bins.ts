@@ -3,7 +3,8 @@
  * overlaps, in proportion.
  *
  * I1  Bytes are neither lost nor counted twice: what a sample adds to bins sums to its bytes, and time that an earlier
- *     sample has covered is not covered again.
+ *     sample has covered is not covered again. Bins hold whole bytes, rounded so that they still sum to the sample's: with
+ *     fractions, a residue of 1e-10 bytes would count as unsent, and make the oldest unsent byte a bin older.
  * I2  Missing is not zero: a bin that samples cover by less than half has the value null. One covered in part is scaled
  *     up to its length.
  * I3  Where samples were lost, the cumulative counter tells the bytes of the gap: they are spread over it evenly.
@@ -117,6 +118,12 @@ function bytesInGap(binning: Binning, sample: IoSample, ownBytes: number): numbe
   return rate.kind === 'rate' && rate.delta >= ownBytes ? rate.delta - ownBytes : null;
 }
 
+/** The span's bytes up to a time, rounded: differences of these are whole and sum to all of them. */
+function bytesUntil(span: Span, timeMs: number): number {
+  if (timeMs >= span.toMs) return span.bytes;
+  return Math.round(span.bytes * ((timeMs - span.fromMs) / (span.toMs - span.fromMs)));
+}
+
 /** Fills bins from the open one on. */
 class Filling {
   readonly closed: Bin[] = [];
@@ -133,13 +140,15 @@ class Filling {
   }
 
   add(span: Span): void {
-    const perMs = span.bytes / (span.toMs - span.fromMs);
     let fromMs = Math.max(span.fromMs, this.startMs);
+    let before = bytesUntil(span, fromMs);
     this.closeUntil(fromMs);
     while (fromMs < span.toMs) {
       const toMs = Math.min(span.toMs, this.startMs + this.#binMs);
-      this.bytes += perMs * (toMs - fromMs);
+      const until = bytesUntil(span, toMs);
+      this.bytes += until - before;
       this.coveredMs += toMs - fromMs;
+      before = until;
       fromMs = toMs;
       this.closeUntil(fromMs);
     }
@@ -150,7 +159,7 @@ class Filling {
       const known = this.coveredMs * 2 >= this.#binMs;
       this.closed.push({
         startMs: this.startMs,
-        bytes: known ? this.bytes * (this.#binMs / this.coveredMs) : null,
+        bytes: known ? Math.round((this.bytes * this.#binMs) / this.coveredMs) : null,
       });
       this.startMs += this.#binMs;
       this.bytes = 0;

@@ -6,7 +6,7 @@
  * s < u. Its largest value over s is what bin u demands, and the largest demand is B*.
  *
  * For "90 % of the time" the demands are sorted: B meets the objective at the deadline of bin u iff B is at least that
- * bin's demand (I2 of replication-queue.ts), so the least B that does so for a share p of the bins is the ceil(p n)-th
+ * bin's demand (I3 of replication-queue.ts), so the least B that does so for a share p of the bins is the ceil(p n)-th
  * smallest demand. Exact; no search.
  *
  * A demand is the largest slope from the points (s, A(s)), s < u, to (u + R, A(u)), which is a tangent to their lower

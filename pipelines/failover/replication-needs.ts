@@ -4,7 +4,7 @@
  *
  * I1  The queue is carried from bin to bin and outlives the window: a burst's backlog is not forgotten at its edge.
  * I2  Every bin belongs to exactly one row's step, so violations of several rows may be added up.
- * I3  A bin without samples stands for the mean of the window's others, and is counted.
+ * I3  A bin without samples stands for the mean of the window's others, in whole bytes, and is counted.
  * See docs/failover.md.
  */
 import { processor, type Processor } from '#engine/topology/processor.ts';
@@ -98,7 +98,7 @@ function known(bins: readonly number[]): readonly number[] | undefined {
   const observed = bins.filter((bytes) => bytes !== MISSING);
   if (observed.length === 0) return undefined;
   if (observed.length === bins.length) return bins;
-  const mean = observed.reduce((sum, bytes) => sum + bytes, 0) / observed.length;
+  const mean = Math.round(observed.reduce((sum, bytes) => sum + bytes, 0) / observed.length);
   return bins.map((bytes) => (bytes === MISSING ? mean : bytes));
 }
 
@@ -107,7 +107,8 @@ function afterBin(state: ReplicationState, bin: Bin, p: ReplicationParameters): 
   const written = known(bins);
   const moved = { ...state, bins, window_end: bin.startMs + p.binMs, step_bins: state.step_bins + 1 };
   if (written === undefined) return moved;
-  const queue = queueAfterBin(state.queue_bytes, written.at(-1)!, (p.bandwidth * p.binMs) / 1000);
+  const sentPerBin = Math.round((p.bandwidth * p.binMs) / 1000);
+  const queue = queueAfterBin(state.queue_bytes, written.at(-1)!, sentPerBin);
   const age = oldestUnsentBins(queue, written);
   const ageBins = age ?? bins.length;
   const violated = ageBins * p.binMs > p.rpoTargetMs;

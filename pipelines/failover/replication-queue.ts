@@ -4,7 +4,9 @@
  * written in the last bin and not sent in it has age 1.
  *
  * I1  Q = max(0, Q + W - B): nothing is lost and nothing is sent twice.
- * I2  More bandwidth never makes a queue longer or an age larger.
+ * I2  All quantities are whole bytes, below 2^53 in sum, so that sums and differences are exact: of fractions, a residue
+ *     would stay unsent and count as the oldest byte.
+ * I3  More bandwidth never makes a queue longer or an age larger.
  */
 
 /** The unsent bytes after one more bin. */

@@ -71,6 +71,44 @@ describe('commands and their acknowledgements', () => {
     expect(commands.map(({ attempt }) => attempt)).toEqual([1, 2]);
   });
 
+  it('changes nothing for an answer under the epoch of another command', () => {
+    const applied = answer(1_100, { path_epoch: 0 });
+    const rejected = answer(1_200, { outcome: 'rejected_stale', path_epoch: 0 });
+    const { commands, alertKinds } = run([...broken, applied, rejected], 2_500);
+    expect(commands.map(({ path_epoch, attempt }) => [path_epoch, attempt])).toEqual([
+      [1, 1],
+      [1, 2],
+    ]);
+    expect(alertKinds).toEqual([]);
+  });
+
+  it('gives each decision an id of its own where a timer fires twice for one time', () => {
+    const later = { link_up: false, path_epoch: 5, arrivalMs: 10_600 };
+    const events = [
+      ...broken,
+      link(9_000, { path_epoch: 1 }),
+      link(10_500, { path_epoch: 1 }),
+      // Late, but under a higher epoch: lost at 8 s, back at 9 s, so the hold-down ends at 10 s once more.
+      link(8_000, later),
+      link(9_000, { ...later, link_up: true, path_epoch: 6, arrivalMs: 10_700 }),
+    ];
+    const { commands, transitions } = run(events, 1_000, { ackTimeoutMs: 3_600_000 });
+    expect(commands.map(({ to, path_epoch, issued_at }) => [to, path_epoch, issued_at - startMs])).toEqual([
+      ['standby', 1, 1_000],
+      ['primary', 2, 10_000],
+      ['standby', 6, 8_000],
+      ['primary', 7, 10_000],
+    ]);
+    const ids = commands.map(({ command_id }) => command_id);
+    expect(new Set(ids).size).toBe(4);
+    expect(ids[3]).toBe(`switch-interface:vm-7/net0:7:primary@${startMs + 10_000}`);
+    expect(transitions.slice(1).map(({ command_id }) => command_id)).toEqual(ids);
+
+    const lateAnswer = acknowledgement(11_000, { command_id: ids[1]!, path_epoch: 2 });
+    const after = run([...events, lateAnswer], 3_000).commands;
+    expect(after.at(-1)).toMatchObject({ command_id: ids[3], attempt: 2 });
+  });
+
   it('replaces the waiting command when the path changes again', () => {
     const { commands } = run([...broken, link(1_200), link(3_000)], 4_000, { ackTimeoutMs: 4_500 });
     expect(commands.map(({ to, path_epoch, attempt }) => [to, path_epoch, attempt])).toEqual([

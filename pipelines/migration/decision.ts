@@ -115,12 +115,21 @@ export function alert(
   });
 }
 
+/**
+ * A command's id: unique, for no two decisions about a device have the same epoch (I2), and the same in a replay. `at.cause`
+ * would not do: a timer may be set twice for one time. The time tells decisions apart where epochs begin anew, as they do when
+ * state is lost, so that no actuator takes a new command for one that it remembers.
+ */
+export function commandIdOf(at: Context, to: Path, pathEpoch: number): string {
+  return `switch-interface:${at.key}:${pathEpoch}:${to}@${at.eventTimeMs}`;
+}
+
 /** Moves the device's data to the other path: a transition, and the command that makes it so. */
 export function switchPath(decision: Decision, to: Path, reason: string, host: string): void {
   const { at } = decision;
   noteCause(decision);
   const pathEpoch = decision.state.path_epoch + 1;
-  const commandId = `switch-interface:${at.cause}`;
+  const commandId = commandIdOf(at, to, pathEpoch);
   recordTransition(decision, { to, reason, host, pathEpoch, commandId });
   const { cause } = decision.state;
   issue(decision, { command_id: commandId, to, path_epoch: pathEpoch, cause, reason, attempt: 1 });

@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { penaltyAfterFlap, penaltyAt, reuseAfterMs, type FlapDamping } from './flap-damping.ts';
+import { parameters } from './parameters.ts';
+import { link, run, startMs } from './scenario.fixture.ts';
 
 interface Vector {
   readonly penalty: number;
@@ -31,6 +33,41 @@ describe('flap damping (RFC 2439)', () => {
       expect(penalty.value).toBeCloseTo(vector.after[i]!, 3);
     });
     expect(reuseAfterMs(penalty.value, damping) / 1000).toBeCloseTo(vector.reuse_after_s, 2);
+  });
+
+  it('has the published figures as the defaults of the processor', () => {
+    expect(parameters).toMatchObject({ flapPenalty: vector.penalty, ...damping });
+  });
+
+  it('gives the published penalties and time through the processor, by its defaults', () => {
+    const flapsMs = vector.flaps_s.map((seconds) => seconds * 1000);
+    const back = 500;
+    const lastMs = flapsMs.at(-1)!;
+    const reuseMs = lastMs + vector.reuse_after_s * 1000;
+    const { transitions, alerts } = run([
+      link(-1_000),
+      ...flapsMs.flatMap((atMs) => [link(atMs, { link_up: false }), link(atMs + back)]),
+      // Moves the watermark past the reuse timer.
+      link(reuseMs + 1_000),
+    ]);
+    const losses = transitions.filter(({ to }) => to === 'standby');
+    expect(losses.map(({ at }) => at - startMs)).toEqual(flapsMs);
+    losses.forEach(({ flap_penalty: penalty }, i) => {
+      expect(penalty).toBeCloseTo(vector.after[i]!, 3);
+    });
+    expect(losses.map(({ suppressed }) => suppressed)).toEqual([false, false, true]);
+    const flapping = alerts.filter(({ kind }) => kind === 'flapping');
+    expect(flapping.map(({ at }) => at - startMs)).toEqual([lastMs]);
+
+    const returns = transitions.filter(({ from, to }) => from === 'standby' && to === 'primary');
+    expect(returns.slice(0, -1).map(({ at }) => at - startMs)).toEqual(
+      flapsMs.slice(0, -1).map((atMs) => atMs + back + parameters.holdDownMs),
+    );
+    const reused = returns.at(-1)!;
+    expect(reused.flap_penalty).toBeCloseTo(vector.reuse, 2);
+    // Timers are in whole milliseconds and never early; the published time is rounded to them.
+    expect([0, 1]).toContain(reused.at - startMs - reuseMs);
+    expect(reused.suppressed).toBe(false);
   });
 
   it('is at the reuse threshold when the wait is over, and not before', () => {

@@ -70,6 +70,26 @@ describe('the actuator', () => {
     ]);
   });
 
+  it.each([
+    { known: 'done', waitMs: 1000, epoch: 7, outcome: 'failed' },
+    { known: 'being carried out', waitMs: 0, epoch: 7, outcome: 'failed' },
+    { known: 'done', waitMs: 1000, epoch: 1, outcome: 'rejected_stale' },
+  ])(
+    'refuses another command of epoch $epoch under the id of one that is $known',
+    ({ waitMs, epoch, outcome }) => {
+      const first = switchCommand(DEVICE, 'standby', 2);
+      const other = { ...switchCommand(DEVICE, 'primary', epoch), command_id: first.command_id };
+      const received = step(quietWorld(), 0, [first]).world;
+      const done = step(received, waitMs, []).world;
+      const { events, world } = step(done, waitMs + 1000, [other]);
+      const answers = events.flatMap(({ stream, value }) => (stream === 'acknowledgements' ? [value] : []));
+      const refusal = answers.find((answer) => answer.outcome !== 'applied');
+      expect(refusal).toMatchObject({ command_id: first.command_id, outcome });
+      expect(refusal?.detail).toContain('another command: standby under epoch 2');
+      expect(world.devices.get(DEVICE)).toMatchObject({ active: 'standby', pathEpoch: 2 });
+    },
+  );
+
   it('answers once a command that is delivered again while it is being carried out', () => {
     const command = switchCommand(DEVICE, 'standby', 2);
     const received = step(quietWorld(), 0, [command, command]).world;

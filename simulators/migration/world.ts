@@ -30,8 +30,8 @@ export interface Interface {
 
 /** What an actuator remembers of a command it has answered. */
 export interface Answer {
-  readonly commandId: string;
-  readonly attempt: number;
+  /** As it was issued when it was carried out. */
+  readonly command: Command;
   readonly outcome: Acknowledgement['outcome'];
 }
 
@@ -52,7 +52,7 @@ export interface VirtualDevice {
   readonly paused: boolean;
   /** Newest path epoch that the actuator has seen. */
   readonly pathEpoch: number;
-  readonly underWay: readonly string[];
+  readonly underWay: readonly Command[];
   /** Newest last; bounded. */
   readonly answers: readonly Answer[];
   /** Events told so far, by stream: they number the events. */

@@ -63,16 +63,43 @@ export async function auditTable(
   return result.json<PartitionAudit>();
 }
 
+/** Part of a partition, as offsets. */
+export interface OffsetRange {
+  readonly topic: string;
+  readonly partition: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+const inRange =
+  'WHERE _topic = {topic:String} AND _partition = {partition:Int32} AND _offset >= {from:Int64} AND _offset < {to:Int64}';
+
+/** The offsets of a partition in [from, to) that are in a table. */
+export async function presentOffsets(
+  client: ClickHouseClient,
+  table: Pick<Table, 'database' | 'name'>,
+  range: OffsetRange,
+  signal: AbortSignal,
+): Promise<ReadonlySet<number>> {
+  const result = await client.query({
+    query: `SELECT DISTINCT _offset AS offset FROM ${qualified(table)} ${inRange}`,
+    query_params: { ...range },
+    format: 'JSONEachRow',
+    clickhouse_settings: { output_format_json_quote_64bit_integers: 0 },
+    abort_signal: signal,
+  });
+  return new Set((await result.json<{ offset: number }>()).map(({ offset }) => offset));
+}
+
 /** How many rows of a partition with offsets in [from, to) are in a table. */
 export async function countPresent(
   client: ClickHouseClient,
   table: Pick<Table, 'database' | 'name'>,
-  range: { readonly topic: string; readonly partition: number; readonly from: number; readonly to: number },
+  range: OffsetRange,
   signal: AbortSignal,
 ): Promise<number> {
   const result = await client.query({
-    query: `SELECT count() AS present FROM ${qualified(table)}
-WHERE _topic = {topic:String} AND _partition = {partition:Int32} AND _offset >= {from:Int64} AND _offset < {to:Int64}`,
+    query: `SELECT count() AS present FROM ${qualified(table)} ${inRange}`,
     query_params: { ...range },
     format: 'JSONEachRow',
     clickhouse_settings: { output_format_json_quote_64bit_integers: 0 },

@@ -120,6 +120,6 @@ function tupleElements(
 }
 
 /** Refuses a record that contains itself: no table is that deep. */
-export function refuseRecursion(record: RecordNode, place: string, enclosing: readonly RecordNode[]): void {
+function refuseRecursion(record: RecordNode, place: string, enclosing: readonly RecordNode[]): void {
   if (enclosing.includes(record)) throw refusal(place, `record ${record.name} contains itself`);
 }

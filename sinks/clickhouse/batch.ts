@@ -29,14 +29,18 @@ export class Batch {
   /** When its first record was read, by performance.now. */
   #startedAtMs = Infinity;
   readonly encoder: BlockEncoder;
+  /** Of the log that promises it: part of its token. */
+  #incarnation: string;
   readonly #rejected: Rejected[] = [];
   #firstRow: LogRecord | undefined;
   #to: number;
+  #isRestored = false;
   /** Bytes reserved in the pool. */
   heldBytes = 0;
 
-  constructor(from: number, encoder: BlockEncoder) {
+  constructor(from: number, encoder: BlockEncoder, incarnation: string) {
     this.from = from;
+    this.#incarnation = incarnation;
     this.#to = from;
     this.encoder = encoder;
   }
@@ -52,6 +56,15 @@ export class Batch {
 
   get to(): number {
     return this.#to;
+  }
+
+  /** Whether it was promised by an earlier owner, who may have inserted it. */
+  get isRestored(): boolean {
+    return this.#isRestored;
+  }
+
+  get incarnation(): string {
+    return this.#incarnation;
   }
 
   get rows(): number {
@@ -111,9 +124,11 @@ export class Batch {
     return excluded ? undefined : this.#rejected[before];
   }
 
-  /** The batch ends here: a promised range may end after its last record. */
-  endAt(offset: number): void {
-    this.#to = offset;
+  /** The batch is the one promised: the range may end after its last record, and the promise may be an earlier log's. */
+  endAsPromised(to: number, incarnation: string): void {
+    this.#to = to;
+    this.#incarnation = incarnation;
+    this.#isRestored = true;
   }
 
   /** Leaves out the only row, which ClickHouse refuses. */

@@ -46,6 +46,11 @@ export interface SinkConfig {
   /** Tables must be prepared (prepare-tables.ts). */
   readonly inputs: readonly SinkInput[];
   readonly writers: WriterSchemas;
+  /**
+   * Tells this log from others that give the same offsets: lower-case hexadecimal digits, new at each start of a log in
+   * memory; '' for a log that outlives its processes.
+   */
+  readonly incarnation: string;
   /** Where dead letters go. Must not wait for room that only this sink can make. */
   readonly deadLetters: LogWriter;
   readonly limits?: Partial<SinkLimits>;
@@ -92,6 +97,7 @@ export function startClickHouseSink(config: SinkConfig): ClickHouseSink {
     client: config.client,
     deadLetters: config.deadLetters,
     writers: config.writers,
+    incarnation: config.incarnation,
     encoders: new EncoderPool(limits.maxBytesInFlight / 4),
     bytes: new BytePool(limits.maxBytesInFlight),
     inserts: new ConcurrencyLimit(limits.maxConcurrentInserts),

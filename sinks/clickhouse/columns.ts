@@ -3,13 +3,14 @@
  *
  * I1  Every field of the schema is in the columns, or the schema is refused with the field's name, before anything
  *     starts. Nothing is left out.
- * I2  A nested record becomes columns `parent_child`; under a nullable record every leaf is nullable. Two fields that
- *     would share a column name are refused.
+ * I2  A nested record becomes columns `parent_child`; under a nullable record every leaf is nullable, but for arrays and
+ *     maps, which are then empty. Two fields that would share a column name are refused.
  * I3  Every table has the audit columns: they say which record a row came from, and prove that none is missing or twice.
  */
-import { parseRecord, type FieldNode, type RecordNode, type SchemaNode } from '#engine/codec/schema-node.ts';
+import { columnsOf as flatten, type Column } from '#engine/codec/columns.ts';
+import { parseRecord } from '#engine/codec/schema-node.ts';
 import type { Stream } from '#engine/topology/stream.ts';
-import { refusal, refuseRecursion, unwrapNull, valueTypeOf } from './avro-value-type.ts';
+import { refusal, unwrapNull, valueTypeOf } from './avro-value-type.ts';
 import { defaultLiteral } from './default-literal.ts';
 import { SinkError } from './error.ts';
 import { isNullable, nullable, type ValueType } from './value-type.ts';
@@ -20,6 +21,8 @@ export interface FieldColumn {
   readonly type: ValueType;
   /** Names of the fields that lead to the value, outermost record first. */
   readonly path: readonly string[];
+  /** For each record that the path leads through (the event first), whether it may be null. */
+  readonly nullableRecords: readonly boolean[];
   /** What the schema says about the field. */
   readonly comment?: string | undefined;
   /** Compression codecs, verbatim, from the field's `clickhouse.codec`. */
@@ -71,9 +74,7 @@ const DELETED: AuditColumn = {
  * has no column, a name clashes, or key or event time cannot serve as such.
  */
 export function columnsOf(stream: Stream<unknown>): TableColumns {
-  const fields: FieldColumn[] = [];
-  const top: Around = { schema: stream.name, path: [], records: [], nullable: false, default: undefined };
-  collect(fields, parseRecord(stream.schema), top);
+  const fields = flatten(parseRecord(stream.schema)).map((column) => fieldColumn(column, stream.name));
   const audit = stream.kind === 'table' ? [...AUDIT, DELETED] : AUDIT;
   refuseClashes(stream, fields, audit);
   return {
@@ -84,67 +85,33 @@ export function columnsOf(stream: Stream<unknown>): TableColumns {
   };
 }
 
-/** What surrounds a field, and what that means for it. */
-interface Around {
-  readonly schema: string;
-  readonly path: readonly string[];
-  readonly records: readonly RecordNode[];
-  /** A record around it may be absent, or the field itself. */
-  readonly nullable: boolean;
-  /** The default that applies here, in Avro's JSON form; undefined without one. */
-  readonly default: unknown;
-}
-
-function collect(out: FieldColumn[], record: RecordNode, around: Around): void {
-  refuseRecursion(record, placeOf(around), around.records);
-  for (const field of record.fields) {
-    const path = [...around.path, field.name];
-    const { type, optional } = unwrapNull(field.type, placeOf({ ...around, path }));
-    const at: Around = {
-      schema: around.schema,
-      path,
-      records: [...around.records, record],
-      nullable: around.nullable || optional,
-      default: defaultIn(around.default, field),
-    };
-    if (type.kind === 'record') collect(out, type, at);
-    else out.push(column(field, type, at, optional));
-  }
-}
-
-function placeOf(at: Pick<Around, 'schema' | 'path'>): string {
-  return [at.schema, ...at.path].join('.');
-}
-
-/** A record's own default speaks for its fields; else each field's does. */
-function defaultIn(outer: unknown, field: FieldNode): unknown {
-  if (outer === undefined) return field.default;
-  return outer === null ? null : ((outer as Record<string, unknown>)[field.name] ?? field.default);
-}
-
-function column(field: FieldNode, node: SchemaNode, at: Around, optional: boolean): FieldColumn {
+function fieldColumn(column: Column, schema: string): FieldColumn {
+  const { name, path, nullableRecords, field } = column;
+  const place = [schema, ...path].join('.');
   const attributes = (field.json['clickhouse'] ?? {}) as { lowCardinality?: boolean; codec?: string };
-  const own = valueTypeOf(node, placeOf(at));
-  const plain = attributes.lowCardinality === true ? lowCardinality(own, at) : own;
+  const { type: node, optional } = unwrapNull(field.type, place);
+  const own = valueTypeOf(node, place, column.records);
+  const plain = attributes.lowCardinality === true ? lowCardinality(own, place) : own;
   const withNull = nullable(plain);
   if (optional && withNull === undefined) {
-    throw refusal(placeOf(at), `ClickHouse has no nullable ${plain.kind}: make it empty instead of null`);
+    throw refusal(place, `ClickHouse has no nullable ${plain.kind}: make it empty instead of null`);
   }
   // An array or map under an absent record is empty: there is no null for it to be.
-  const type = at.nullable ? (withNull ?? plain) : plain;
+  const type = column.isNullable ? (withNull ?? plain) : plain;
   return {
-    name: at.path.join('_'),
+    name,
     type,
-    path: at.path,
+    path,
+    nullableRecords,
     comment: field.doc,
     codec: attributes.codec,
-    defaultSql: at.default === undefined ? undefined : defaultLiteral(type, at.default, placeOf(at)),
+    defaultSql: column.default === undefined ? undefined : defaultLiteral(type, column.default, place),
   };
 }
 
-function lowCardinality(type: ValueType, at: Around): ValueType {
+function lowCardinality(type: ValueType, place: string): ValueType {
   if (type.kind !== 'String' && type.kind !== 'LowCardinality')
-    throw refusal(placeOf(at), 'lowCardinality is for strings');
+    throw refusal(place, 'lowCardinality is for strings');
   return { kind: 'LowCardinality', nullable: false };
 }
 

@@ -17,7 +17,9 @@ export type SinkErrorCode =
   | 'clickhouse-data'
   /** ClickHouse refuses the insert whatever its data: permission, missing table or column. */
   | 'clickhouse-permanent'
-  /** Sinks of one group disagree: the partition belongs to another member. */
+  /** Another run writes into the same database (writer-lease.ts). */
+  | 'not-only-writer'
+  /** The sink was stopped (its signal aborted) before the work was done. What is promised is kept at the next start. */
   | 'stopped';
 
 /**
@@ -32,7 +34,7 @@ export class SinkError extends Error {
   constructor(code: SinkErrorCode, message: string, options?: { readonly cause?: unknown }) {
     super(message, options);
     this.code = code;
-    this.retryable = code === 'clickhouse-transient';
+    this.retryable = code === 'clickhouse-transient' || code === 'not-only-writer';
   }
 }
 

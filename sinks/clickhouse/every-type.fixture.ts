@@ -77,6 +77,23 @@ export const everyType: Stream<EveryType> = {
         default: null,
       },
       {
+        name: 'uplink',
+        type: [
+          'null',
+          {
+            type: 'record',
+            name: 'Uplink',
+            // First what has no nullable column.
+            fields: [
+              { name: 'vlans', type: { type: 'array', items: 'int' } },
+              { name: 'limits', type: { type: 'map', values: 'long' } },
+              { name: 'host', type: 'string' },
+            ],
+          },
+        ],
+        default: null,
+      },
+      {
         name: 'steps',
         type: {
           type: 'array',
@@ -120,6 +137,7 @@ export function everyTypeEvent(i: number, atMs = 1_700_000_000_000): EveryType {
     states: i % 2 === 0 ? [] : ['UP', null],
     place: { rack: `r${i % 10}`, unit: i % 2 === 0 ? null : i },
     peer: i % 2 === 0 ? null : { host: `h${i % 3}`, ports: [i, i + 1], place: { rack: 'x', unit: null } },
+    uplink: i % 3 === 0 ? null : { vlans: [i, 1], limits: { mbps: i }, host: `u${i % 3}` },
     steps:
       i % 2 === 0
         ? []

@@ -11,7 +11,10 @@ const network = (code: string): Error => Object.assign(new Error(code), { code }
 
 describe('classify', () => {
   const codes: readonly (readonly [InsertFailure, readonly number[]])[] = [
-    ['transient', [3, 107, 159, 202, 203, 209, 210, 225, 236, 241, 242, 279, 285, 319, 425, 439, 745, 999]],
+    [
+      'transient',
+      [3, 107, 159, 202, 203, 209, 210, 225, 236, 241, 242, 243, 279, 285, 319, 425, 439, 745, 999],
+    ],
     ['data', [27, 117, 349, 469, 6, 153]],
     ['permanent', [16, 53, 60, 81, 164, 497, 516, 62, 12_345]],
   ];
@@ -29,6 +32,11 @@ describe('classify', () => {
         252,
         'Too many parts (300 with average size of 1 MiB). Merges are processing slower than inserts',
       ),
+      'transient',
+    ],
+    [
+      'a disk that fills up during a write',
+      answer(75, 'Cannot write to file, errno: 28, strerror: No space left on device'),
       'transient',
     ],
     [

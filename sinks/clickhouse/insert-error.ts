@@ -13,13 +13,16 @@ import { SinkError, reasonOf } from './error.ts';
  */
 export type InsertFailure = 'transient' | 'data' | 'partitions' | 'permanent';
 
-/** Overload, time-outs, memory, read-only replicas, lost sessions, shutting down. */
+/** Overload, time-outs, memory, a full disk, read-only replicas, lost sessions, shutting down. */
 const TRANSIENT = new Set([
-  3, 107, 159, 202, 203, 209, 210, 225, 236, 241, 242, 279, 285, 319, 394, 425, 439, 745, 999,
+  3, 107, 159, 202, 203, 209, 210, 225, 236, 241, 242, 243, 279, 285, 319, 394, 425, 439, 745, 999,
 ]);
 
 /** Values that a constraint, a conversion or a materialized view's expression refuses. */
 const DATA = new Set([6, 27, 38, 41, 69, 72, 117, 128, 131, 153, 321, 349, 407, 469]);
+
+/** A disk that fills up during a write, which a server reports under the code of the write (75 and others). */
+const NO_SPACE = /No space left on device/;
 
 const TOO_MANY_PARTS = 252;
 
@@ -45,7 +48,7 @@ function codeOf(error: unknown): number | undefined {
 function ofCode(code: number, message: string): InsertFailure {
   // One code, two meanings: merges lag behind (wait), or one block spans too many partitions (waiting never helps).
   if (code === TOO_MANY_PARTS) return /too many partitions/i.test(message) ? 'partitions' : 'transient';
-  if (TRANSIENT.has(code)) return 'transient';
+  if (TRANSIENT.has(code) || NO_SPACE.test(message)) return 'transient';
   return DATA.has(code) ? 'data' : 'permanent';
 }
 

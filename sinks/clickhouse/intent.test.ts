@@ -9,13 +9,15 @@ test('what is promised is read back', () => {
       from: fc.nat(2 ** 50),
       length: fc.integer({ min: 1, max: 100_000 }),
       encoder: fc.nat(99),
+      incarnation: fc.constantFrom('', '0', '9f00c2d1e8a7b634'),
       picks: fc.array(fc.nat(), { maxLength: 300 }),
     })
-    .map(({ from, length, encoder, picks }) => ({
+    .map(({ from, length, encoder, incarnation, picks }) => ({
       from,
       intent: {
         to: from + length,
         encoder,
+        incarnation,
         excluded: [...new Set(picks.map((pick) => from + (pick % length)))].sort((a, b) => a - b),
       },
     }));
@@ -31,7 +33,9 @@ test('fits the metadata of a Kafka offset, however the left out records are spre
   // A batch is full at MAX_EXCLUDED, seen after each chunk; every other record of a chunk may be bad, in a sparse log.
   const count = MAX_EXCLUDED + CHUNK_RECORDS;
   const excluded = Array.from({ length: count }, (_, i) => from + 40_000_000 + 2 * i);
-  expect(formatIntent(from, { to: from + 2 ** 40, encoder: 1, excluded }).length).toBeLessThan(4096);
+  expect(
+    formatIntent(from, { to: from + 2 ** 40, encoder: 1, incarnation: 'f'.repeat(32), excluded }).length,
+  ).toBeLessThan(4096);
 });
 
 test('no metadata is no promise', () => {
@@ -46,6 +50,11 @@ test.each([
   expect(() => parseIntent(5, metadata, 'orders/3')).toThrow(/orders\/3.*offset 5/);
 });
 
-test('the token is the range', () => {
-  expect(tokenOf('a.b', 3, 10, 20)).toBe('weir/a.b/3/10-20');
+test('the token is the range, in its log', () => {
+  expect(tokenOf('', 'a.b', 3, 10, 20)).toBe('weir/a.b/3/10-20');
+  expect(tokenOf('9f', 'a.b', 3, 10, 20)).toBe('weir/9f/a.b/3/10-20');
+});
+
+test('an intent from before logs had incarnations is that of a log without one', () => {
+  expect(parseIntent(5, 'weir-intent encoder=1 to=9 excluded=', 't/0')?.incarnation).toBe('');
 });

@@ -5,7 +5,9 @@
  *     version, and the records that were left out. What was left out is written down, not derived again: a schema that
  *     arrives later could make a record readable, and its row would then be lost under the old token.
  * I2  An intent fits the 4,096 bytes that Kafka allows for an offset's metadata (offset.metadata.max.bytes).
- * I3  The token follows from topic, partition and range alone.
+ * I3  The token follows from the log's incarnation, topic, partition and range alone. Whoever keeps a promise does it under the
+ *     incarnation that made it. A log that outlives its processes (Kafka) has the incarnation ''. One in memory has another one
+ *     at each start: it may give an offset again, and what is new must not be taken for a repetition.
  */
 import { SinkError } from './error.ts';
 
@@ -13,6 +15,8 @@ export interface Intent {
   /** The range ends before this offset. */
   readonly to: number;
   readonly encoder: number;
+  /** Of the log in which the promise was made: lower-case hexadecimal digits, or ''. */
+  readonly incarnation: string;
   /** Offsets in the range whose records are not in the batch (they go to the dead letters), rising. */
   readonly excluded: readonly number[];
 }
@@ -22,18 +26,24 @@ export const MAX_EXCLUDED = 100;
 
 const MARK = 'weir-intent';
 
-/** The intent of a batch from `from` on, as offset metadata: `weir-intent encoder=1 to=120 excluded=3,7-9` (in base 36, from `from`). */
+/**
+ * The intent of a batch from `from` on, as offset metadata: `weir-intent encoder=1 to=120 log=9f00c2d1e8a7b634 excluded=3,7-9` (what is
+ * excluded in base 36, from `from`; `log` only where it has an incarnation).
+ */
 export function formatIntent(from: number, intent: Intent): string {
   const excluded = ranges(intent.excluded).map(([first, last]) =>
     first === last ? short(first - from) : `${short(first - from)}-${short(last - from)}`,
   );
-  return `${MARK} encoder=${intent.encoder} to=${intent.to} excluded=${excluded.join(',')}`;
+  const log = intent.incarnation === '' ? '' : ` log=${intent.incarnation}`;
+  return `${MARK} encoder=${intent.encoder} to=${intent.to}${log} excluded=${excluded.join(',')}`;
 }
 
 /** The intent in an offset's metadata; undefined without one. Throws `intent-invalid` on what this version does not understand. */
 export function parseIntent(from: number, metadata: string, place: string): Intent | undefined {
   if (metadata === '') return undefined;
-  const match = /^weir-intent encoder=(\d+) to=(\d+) excluded=([0-9a-z,-]*)$/.exec(metadata);
+  const match = /^weir-intent encoder=(\d+) to=(\d+)(?: log=([0-9a-f]+))? excluded=([0-9a-z,-]*)$/.exec(
+    metadata,
+  );
   const to = Number(match?.[2]);
   if (match === null || !(to > from)) {
     throw new SinkError(
@@ -42,12 +52,23 @@ export function parseIntent(from: number, metadata: string, place: string): Inte
         'Does another consumer use the same group? Give the sink a group of its own, or commit the offset without metadata',
     );
   }
-  return { to, encoder: Number(match[1]), excluded: expand(from, match[3] ?? '') };
+  return {
+    to,
+    encoder: Number(match[1]),
+    incarnation: match[3] ?? '',
+    excluded: expand(from, match[4] ?? ''),
+  };
 }
 
 /** The deduplication token of the batch [from, to). */
-export function tokenOf(topic: string, partition: number, from: number, to: number): string {
-  return `weir/${topic}/${partition}/${from}-${to}`;
+export function tokenOf(
+  incarnation: string,
+  topic: string,
+  partition: number,
+  from: number,
+  to: number,
+): string {
+  return `weir/${incarnation === '' ? '' : `${incarnation}/`}${topic}/${partition}/${from}-${to}`;
 }
 
 function ranges(offsets: readonly number[]): [first: number, last: number][] {

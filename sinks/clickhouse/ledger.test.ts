@@ -40,6 +40,8 @@ interface World {
   /** Operations since the start of the present owner. */
   operations: number;
   readonly poison: boolean;
+  /** Each owner has a log of its own, with what the one before it kept: positions and metadata stay, the incarnation does not. */
+  owners: number;
 }
 
 /** When an owner dies: at its n-th operation, and whether that still takes effect. */
@@ -57,6 +59,7 @@ function newWorld(poison: boolean): World {
     inFlight: undefined,
     operations: 0,
     poison,
+    owners: 0,
   };
 }
 
@@ -101,6 +104,7 @@ function offsetsIn(batch: Batch): number[] {
 
 function portsOf(world: World, death: Death | undefined, arriveAt: number | undefined): PartitionPorts {
   world.operations = 0;
+  world.owners += 1;
   // Commits carry their group's generation: one that comes late is refused. Only inserts have no such fence.
   const act = <T>(effect: () => T, isFenced = true): Promise<T> => {
     world.operations += 1;
@@ -117,21 +121,24 @@ function portsOf(world: World, death: Death | undefined, arriveAt: number | unde
   };
   return {
     source: sourceOf(world),
+    incarnation: world.owners.toString(16),
     readRow: (record) =>
       record.offset === MALFORMED
         ? { record, code: 'malformed', reason: 'by design', mayResolve: false }
         : { event: { id: 'x', at: 0 }, record, deleted: false },
-    insert: (batch) => {
-      const token = tokenOf('t', 0, batch.from, batch.to);
+    insert: (batch, _stop, ownToken) => {
+      const token = ownToken ?? tokenOf(batch.incarnation, 't', 0, batch.from, batch.to);
       const offsets = offsetsIn(batch);
       return act(
         () =>
           insertInto(world, token, offsets)
-            ? { kind: 'in' as const }
+            ? { kind: 'in' as const, isRepeated: false }
             : { kind: 'refused' as const, error: new SinkError('clickhouse-data', 'poison') },
         false,
       );
     },
+    presentOffsets: (from, to) =>
+      act(() => new Set(world.rows.filter((offset) => offset >= from && offset < to))),
     present: (from, to) => act(() => world.rows.filter((offset) => offset >= from && offset < to).length),
     commit: (offset, metadata) =>
       act(() => {
@@ -253,5 +260,26 @@ describe.each([false, true])('with a row that ClickHouse refuses: %s', (poison) 
         verify(world, JSON.stringify({ death, arriveAt }));
       }
     }
+  });
+});
+
+describe('a token that ClickHouse remembers although it was killed before it kept the rows', () => {
+  test('the successor finds the rows missing and inserts them, once, beside the token', async () => {
+    const world = newWorld(false);
+    // The owner dies at its first insert, the second operation after the intent's commit.
+    expect(await own(world, 3, { at: 2, effect: 'none' })).toBe(false);
+    expect(world.rows).toEqual([]);
+    world.tokens.add(tokenOf('1', 't', 0, 0, 4));
+    expect(await own(world, 3)).toBe(true);
+    verify(world, 'token without rows');
+  });
+
+  test('where part of the rows was kept, only the others are inserted', async () => {
+    const world = newWorld(false);
+    expect(await own(world, 3, { at: 2, effect: 'none' })).toBe(false);
+    world.tokens.add(tokenOf('1', 't', 0, 0, 4));
+    world.rows.push(1);
+    expect(await own(world, 3)).toBe(true);
+    verify(world, 'token with part of the rows');
   });
 });

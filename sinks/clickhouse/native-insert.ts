@@ -10,7 +10,7 @@ import type { ClickHouseClient, ClickHouseSettings } from '@clickhouse/client';
 import { qualified, type Table } from './tables.ts';
 import { quoteName } from './value-type.ts';
 
-/** Far above any batch (see MAX_BATCH_ROWS in partition-sink.ts). */
+/** Far above any batch (`maxRows` in clickhouse-sink.ts). */
 const NEVER_SPLIT_ROWS = 1_048_576;
 
 const PINNED: ClickHouseSettings = {

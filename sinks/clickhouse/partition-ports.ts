@@ -12,9 +12,13 @@ export interface PartitionLimits extends BatchLimits {
   readonly schemaWaitMs: number;
 }
 
-/** What became of an insert. `data`: refused, smaller blocks may go in. `one-row`: refused for its only row. */
+/**
+ * What became of an insert. `in`: ClickHouse says that it has the block, from now or, where the insert `isRepeated`, perhaps
+ * only by its memory of the token. `too-large`: it touches too many
+ * table partitions; a smaller one may go in. `refused`: some row of it is bad; the others may go in.
+ */
 export type InsertOutcome =
-  | { readonly kind: 'in' }
+  | { readonly kind: 'in'; readonly isRepeated: boolean }
   | { readonly kind: 'too-large' }
   | { readonly kind: 'refused'; readonly error: SinkError };
 
@@ -22,9 +26,14 @@ export type InsertOutcome =
 export interface PartitionPorts {
   readonly source: PartitionSource;
   readonly readRow: ReadRow;
-  insert(batch: Batch, stop: AbortSignal): Promise<InsertOutcome>;
+  /** Of the log: see intent.ts, I3. */
+  readonly incarnation: string;
+  /** @param token instead of the promise's own, for what is inserted beside the promise */
+  insert(batch: Batch, stop: AbortSignal, token?: string): Promise<InsertOutcome>;
   /** Rows of this partition in the table with offsets in [from, to). */
   present(from: number, to: number, stop: AbortSignal): Promise<number>;
+  /** The offsets that are in the table, of those in [from, to). */
+  presentOffsets(from: number, to: number, stop: AbortSignal): Promise<ReadonlySet<number>>;
   commit(offset: number, metadata: string, stop: AbortSignal): Promise<void>;
   /** Writes dead letters of the rejected records and commits `offset`, best in one transaction. */
   finish(offset: number, rejected: readonly Rejected[], stop: AbortSignal): Promise<void>;

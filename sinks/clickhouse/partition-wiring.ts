@@ -5,7 +5,7 @@ import type { WriterSchemas } from '#engine/codec/writer-schemas.ts';
 import type { LogWriter, PartitionSource } from '#engine/log/log.ts';
 import { deadLetterRecord } from '#engine/records/dead-letter.ts';
 import { deadLetters } from '#engine/records/generated.ts';
-import { countPresent } from './audit.ts';
+import { countPresent, presentOffsets } from './audit.ts';
 import type { Batch } from './batch.ts';
 import type { BytePool } from './byte-pool.ts';
 import type { ConcurrencyLimit } from './concurrency-limit.ts';
@@ -26,6 +26,8 @@ export interface Shared {
   readonly client: ClickHouseClient;
   readonly deadLetters: LogWriter;
   readonly writers: WriterSchemas;
+  /** Of the log of all partitions: see intent.ts, I3. */
+  readonly incarnation: string;
   readonly encoders: EncoderPool;
   readonly bytes: BytePool;
   readonly inserts: ConcurrencyLimit;
@@ -59,12 +61,25 @@ export function partitionPorts(
     });
   return {
     source,
+    incarnation: shared.incarnation,
     readRow: rowReader(table, (bytes) => codec.decode(bytes)),
-    insert: (batch, stop) => insertBatch({ shared, table, source, counters, place, patiently }, batch, stop),
+    insert: (batch, stop, token) =>
+      insertBatch({ shared, table, source, counters, place, patiently }, batch, stop, token),
     present: (from, to, stop) =>
       patiently(
         () =>
           countPresent(
+            shared.client,
+            table,
+            { topic: source.topic, partition: source.partition, from, to },
+            stop,
+          ),
+        stop,
+      ),
+    presentOffsets: (from, to, stop) =>
+      patiently(
+        () =>
+          presentOffsets(
             shared.client,
             table,
             { topic: source.topic, partition: source.partition, from, to },
@@ -93,13 +108,23 @@ interface Inserting {
   readonly patiently: Patiently;
 }
 
-async function insertBatch(to: Inserting, batch: Batch, stop: AbortSignal): Promise<InsertOutcome> {
+async function insertBatch(
+  to: Inserting,
+  batch: Batch,
+  stop: AbortSignal,
+  ownToken?: string,
+): Promise<InsertOutcome> {
   const { shared, table, source, counters } = to;
   const block = batch.encoder.encode(source.topic, source.partition);
-  const token = tokenOf(source.topic, source.partition, batch.from, batch.to);
+  const token = ownToken ?? tokenOf(batch.incarnation, source.topic, source.partition, batch.from, batch.to);
+  let attempts = 0;
   try {
     await to.patiently(
-      () => shared.inserts.run(() => insertNative(shared.client, { table, block, token }, stop)),
+      () =>
+        shared.inserts.run(() => {
+          attempts += 1;
+          return insertNative(shared.client, { table, block, token }, stop);
+        }),
       stop,
     );
   } catch (error) {
@@ -111,10 +136,11 @@ async function insertBatch(to: Inserting, batch: Batch, stop: AbortSignal): Prom
     if (failure !== 'data' || source.topic === deadLetters.topic) throw described;
     return { kind: 'refused', error: described };
   }
-  counters.rows += batch.rows;
+  // What is inserted beside the promise was counted with it.
+  if (ownToken === undefined) counters.rows += batch.rows;
   counters.bytes += block.length;
   counters.batches += 1;
-  return { kind: 'in' };
+  return { kind: 'in', isRepeated: attempts > 1 };
 }
 
 /**

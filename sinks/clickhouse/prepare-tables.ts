@@ -1,15 +1,17 @@
 /**
- * Tables made ready at the start: created, given the columns that their schema has gained, and checked.
+ * Tables made ready at the start: created, given the columns that their schema has gained and the time to live that their
+ * stream has now, and checked.
  *
  * I1  A table that would lose rows, take wrong types or keep both copies of a retried insert is refused before anything is
  *     inserted. So is a target of a materialized view that forgets tokens: it would double.
- * I2  Only columns are added. Nothing is dropped or retyped here: rows of the past are not ours to change.
+ * I2  Columns are only added. Nothing is dropped or retyped here: rows of the past are not ours to change.
  */
 import type { ClickHouseClient } from '@clickhouse/client';
 import { refuseForgetfulTables } from './deduplication-check.ts';
 import { SinkError } from './error.ts';
 import { classify, describeFailure } from './insert-error.ts';
 import { columnDdl, createTableSql, qualified, type Table } from './tables.ts';
+import { ttlChanges } from './time-to-live.ts';
 import { quoteName, typeName } from './value-type.ts';
 
 interface ExistingColumn {
@@ -23,7 +25,7 @@ interface ExistingColumn {
 const COMPUTED = ['MATERIALIZED', 'ALIAS', 'EPHEMERAL'];
 
 /**
- * Creates database and tables, adds columns, checks. Rejects with `table-mismatch` naming table and column,
+ * Creates database and tables, adds columns, changes times to live, checks. Rejects with `table-mismatch` naming table and column,
  * or `clickhouse-transient` / `clickhouse-permanent` as ClickHouse answers.
  */
 export async function prepareTables(client: ClickHouseClient, tables: readonly Table[]): Promise<void> {
@@ -41,6 +43,9 @@ export async function prepareTables(client: ClickHouseClient, tables: readonly T
       const sql = `ALTER TABLE ${qualified(table)} ADD COLUMN IF NOT EXISTS ${columnDdl(column)}`;
       await run(client, sql, `table ${nameOf(table)}, column ${column.name}`);
     }
+  }
+  for (const { table, sql } of await ttlChanges(client, tables)) {
+    await run(client, sql, `table ${nameOf(table)}, time to live`);
   }
   await refuseForgetfulTables(client, tables);
 }

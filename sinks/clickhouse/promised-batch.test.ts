@@ -55,12 +55,17 @@ interface Case {
   readonly pause?: () => Promise<void>;
 }
 
-const promise = formatIntent(10, { to: 600, encoder: ENCODER_VERSION, excluded: [11, 12] });
+const promise = formatIntent(10, {
+  to: 600,
+  encoder: ENCODER_VERSION,
+  incarnation: 'a1',
+  excluded: [11, 12],
+});
 
 async function restore(
   of: Case,
 ): Promise<{ readonly promised: Promised | undefined; readonly batch: Batch }> {
-  const batch = new Batch(10, new BlockEncoder(columns));
+  const batch = new Batch(10, new BlockEncoder(columns), 'ee');
   const { held = records(10, 700), end = 700, metadata = promise, readRow = row } = of;
   const promised = await restorePromised(
     batch,
@@ -82,7 +87,7 @@ test('no promise, no batch', async () => {
 test('the batch is the promised range, without what was left out, though it could be read now', async () => {
   const { promised, batch } = await restore({});
   expect(promised).toEqual({ topic: 't', partition: 3, from: 10, to: 600 });
-  expect(batch).toMatchObject({ from: 10, to: 600, rows: 588 });
+  expect(batch).toMatchObject({ from: 10, to: 600, rows: 588, incarnation: 'a1' });
   expect(batch.rejected.map(({ record, code }) => [record.offset, code])).toEqual([
     [11, 'left-out'],
     [12, 'left-out'],
@@ -118,7 +123,7 @@ test('a schema that is not known yet is waited for', async () => {
 test.each<[string, Case, RegExp]>([
   [
     'another version of the encoder made it',
-    { metadata: formatIntent(10, { to: 600, encoder: ENCODER_VERSION + 1, excluded: [] }) },
+    { metadata: formatIntent(10, { to: 600, encoder: ENCODER_VERSION + 1, incarnation: '', excluded: [] }) },
     /offsets 10 to 599.*encoder version 2/,
   ],
   ['the log has lost records', { held: records(10, 300), end: 300 }, /ends at offset 300/],

@@ -57,7 +57,7 @@ export async function restorePromised(
       );
     }
   }
-  batch.endAt(intent.to);
+  batch.endAsPromised(intent.to, intent.incarnation);
   return promised;
 }
 
@@ -70,7 +70,11 @@ function refuseOtherEncoder(promised: Promised, intent: Intent): void {
   );
 }
 
-async function readRange(promised: Promised, { source }: RestorePorts): Promise<readonly LogRecord[]> {
+/** The records of a promised range. Rejects with `intent-invalid` where the log has lost them. */
+export async function readRange(
+  promised: Promised,
+  { source }: Pick<PartitionPorts, 'source'>,
+): Promise<readonly LogRecord[]> {
   const found: LogRecord[] = [];
   let next = promised.from;
   while (next < promised.to) {

@@ -80,6 +80,9 @@ describe('createTableSql', () => {
       peer_host: 'h1',
       peer_ports: [7, 8],
       peer_place_unit: null,
+      uplink_vlans: [7, 1],
+      uplink_limits: { mbps: '7' },
+      uplink_host: 'u1',
       steps: [
         { name: 'UP', ms: null },
         { name: 'DOWN', ms: 7 },
@@ -92,6 +95,7 @@ describe('createTableSql', () => {
       _ce_id: 'x',
     });
     expect(rows[8]).toMatchObject({ peer_host: null, peer_ports: [], note: 'ノート 8', small: null });
+    expect(rows[9]).toMatchObject({ uplink_vlans: [], uplink_limits: {}, uplink_host: null });
   });
 
   test('a tombstone is a row with key, time and the mark, all else empty', () => {

@@ -60,12 +60,20 @@ export function columnDdl(column: FieldColumn | AuditColumn): string {
   ].join('');
 }
 
+/** When rows expire: so many days after the time of their event. Undefined: never. */
+export function ttlSql({ stream, columns }: Table): string | undefined {
+  const { ttlDays } = stream.clickhouse;
+  const time = columns.fields[columns.timeIndex]!.name;
+  return ttlDays === undefined ? undefined : `toDateTime(${quoteName(time)}) + toIntervalDay(${ttlDays})`;
+}
+
 /** `CREATE TABLE IF NOT EXISTS` for a stream's table. */
 export function createTableSql(table: Table): string {
   const { stream, columns } = table;
   const time = columns.fields[columns.timeIndex]!.name;
   const { ttlDays, orderBy } = stream.clickhouse;
   const daily = ttlDays !== undefined && ttlDays <= DAILY_UP_TO_DAYS;
+  const ttl = ttlSql(table);
   const doc = stream.schema['doc'];
   return [
     `CREATE TABLE IF NOT EXISTS ${qualified(table)}`,
@@ -75,7 +83,7 @@ export function createTableSql(table: Table): string {
     'ENGINE = MergeTree',
     `PARTITION BY ${daily ? 'toYYYYMMDD' : 'toYYYYMM'}(${quoteName(time)})`,
     `ORDER BY (${orderBy.map(quoteName).join(', ')})`,
-    ...(ttlDays === undefined ? [] : [`TTL toDateTime(${quoteName(time)}) + toIntervalDay(${ttlDays})`]),
+    ...(ttl === undefined ? [] : [`TTL ${ttl}`]),
     `SETTINGS non_replicated_deduplication_window = ${DEDUPLICATION_WINDOW}, ttl_only_drop_parts = 1`,
     ...(typeof doc === 'string' ? [`COMMENT ${quoteText(doc)}`] : []),
   ].join('\n');

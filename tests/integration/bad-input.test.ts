@@ -6,16 +6,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { linkStates } from '#schemas/migration/generated.ts';
 import { linkState } from './link-load.fixture.ts';
-import {
-  clickHousePid,
-  endpointOf,
-  inDirectory,
-  inspect,
-  inStack,
-  startWeir,
-  weir,
-  type Ended,
-} from './weir.fixture.ts';
+import { endpointOf, inDirectory, inspect, inStack, startWeir, weir, type Ended } from './weir.fixture.ts';
 
 /** Ended with this code, nothing on stdout, and a message but no stack on stderr. */
 function expectRefusal(ended: Ended, exitCode: number, ...texts: readonly (string | RegExp)[]): void {
@@ -35,11 +26,11 @@ describe.concurrent('weir refuses', () => {
         join(file, 'data'),
         '--data',
       );
-      // Root may write anywhere, but not in /proc.
+      // Root may write anywhere, but not in /sys.
       expectRefusal(
-        await weir(['produce', linkStates.topic, '--data', '/proc/weir']),
+        await weir(['produce', linkStates.topic, '--data', '/sys/weir']),
         3,
-        '/proc/weir',
+        '/sys/weir',
         '--data',
       );
     }));
@@ -48,9 +39,8 @@ describe.concurrent('weir refuses', () => {
     inDirectory(async (dataDir) => {
       const running = startWeir(['demo', '--data', dataDir]);
       await endpointOf(dataDir);
-      const pid = (await clickHousePid(dataDir)) ?? 0;
       const second = await weir(['demo', '--for', '1s', '--data', dataDir]);
-      expectRefusal(second, 3, join(dataDir, 'clickhouse'), `process ${pid}`, '--data');
+      expectRefusal(second, 3, dataDir, `in use by another weir, process ${running.pid}`, '--data');
       // The first one goes on and still is the one announced.
       expect(await endpointOf(dataDir)).toMatchObject({ pid: running.pid });
       running.signalGroup('SIGINT');

@@ -72,7 +72,7 @@ export function openPipe<T>(url: string, stream: Stream<T>, database: string, us
     deadLetterTable,
     start: async (config = {}) => {
       await prepareTables(client, [table, deadLetterTable]);
-      return startClickHouseSink({ client, inputs, writers, deadLetters: log, ...config });
+      return startClickHouseSink({ client, inputs, writers, deadLetters: log, incarnation: '', ...config });
     },
     send: (events) => {
       append(

@@ -67,6 +67,32 @@ describe('prepareTables', () => {
     ).toEqual([{ comment: 'How full.' }]);
   });
 
+  test('gives a table the time to live that its stream has now, and leaves one of another form alone', async () => {
+    const withDays = (ttlDays?: number): Table => {
+      const clickhouse = { table: 'test_small', orderBy: ['id', 'at'] };
+      return tableOf(
+        streamWith([], { clickhouse: ttlDays === undefined ? clickhouse : { ...clickhouse, ttlDays } }),
+        database,
+      );
+    };
+    const ttlAfter = async (ttlDays?: number): Promise<string | undefined> => {
+      await prepareTables(client, [withDays(ttlDays)]);
+      const [row] = await rows("SELECT engine_full AS e FROM system.tables WHERE database = '$db'");
+      return / TTL (.*) SETTINGS/.exec((row as { e: string }).e)?.[1];
+    };
+    expect(await ttlAfter()).toBeUndefined();
+    expect(await ttlAfter(20_000)).toBe('toDateTime(at) + toIntervalDay(20000)');
+    await command("INSERT INTO $db.test_small (id, at) VALUES ('old', '2001-01-01'), ('new', now64())");
+    expect(await ttlAfter(3_650)).toBe('toDateTime(at) + toIntervalDay(3650)');
+    await command('OPTIMIZE TABLE $db.test_small FINAL');
+    expect(await rows('SELECT id FROM $db.test_small')).toEqual([{ id: 'new' }]);
+    expect(await ttlAfter(3_650)).toBe('toDateTime(at) + toIntervalDay(3650)');
+    expect(await ttlAfter()).toBeUndefined();
+    const own = 'toDateTime(at) + toIntervalMonth(1) GROUP BY id SET at = max(at)';
+    await command(`ALTER TABLE $db.test_small MODIFY TTL ${own}`);
+    expect(await ttlAfter(20_000)).toBe(own);
+  });
+
   test('two processes that start at once both succeed', async () => {
     const wider = small({ name: 'level', type: 'int', default: 0 });
     await Promise.all([prepareTables(client, [small()]), prepareTables(client, [small()])]);

@@ -99,12 +99,15 @@ describe('a demo of some seconds', () => {
     });
   });
 
-  test('prints commands issued and how they were answered, and no dead letters', () => {
+  test('prints commands issued and how they were answered, each once, and no dead letters', () => {
     const [counts = []] = printedRows(/^Commands$/);
-    const [issued, acknowledged, applied, stale, failed] = counts.map(number);
+    const [issued = 0, acknowledged = 0, applied = 0, stale = 0, failed = 0, unanswered = 0] =
+      counts.map(number);
     const events = printedRows(/^Events and rows$/).find(([topic]) => topic === commands.topic);
-    expect(issued).toBe(number(events?.[1]));
-    expect(acknowledged).toBe((applied ?? 0) + (stale ?? 0) + (failed ?? 0));
+    // A command that is repeated is another event of the topic.
+    expect(issued).toBeLessThanOrEqual(number(events?.[1]));
+    expect(acknowledged).toBe(applied + stale + failed);
+    expect(issued).toBe(acknowledged + unanswered);
     expect(applied).toBeGreaterThan(0);
     expect(ended.stdout).toContain('\nDead letters: 0\n');
   });

@@ -39,6 +39,8 @@ export function startLoad(stack: Stack, count = Infinity): Load & { readonly don
     }
   };
   const done = run();
+  // A stack that ends with an error ends the load too; whoever awaits `done` still hears of it.
+  void Promise.allSettled([done]);
   return {
     published: () => published,
     done,

@@ -116,4 +116,18 @@ describe('weir produce', () => {
         stdout: `0 events on ${topic}, 0 dead letters\n`,
       });
     }));
+
+  test('goes on with its offsets although the rows of the run before have expired', () =>
+    inDirectory(async (directory) => {
+      const dataDir = join(directory, 'data');
+      const args = ['produce', topic, '--data', dataDir];
+      const old = Array.from({ length: 5 }, (_, i) => line(7, { observed_at: 1_500_000_000_000 + i }));
+      const fresh = Array.from({ length: 5 }, (_, i) => line(7, { observed_at: startMs + i }));
+      expect(await weir(args, old.join('\n'))).toMatchObject({ exitCode: 0 });
+      expect(await weir(args, fresh.join('\n'))).toMatchObject({ exitCode: 0 });
+      await inspect(dataDir, async ({ rows }) => {
+        const sql = `SELECT _offset FROM migration_link_states WHERE observed_at > '2020-01-01' ORDER BY _offset`;
+        expect(await rows(sql)).toEqual([5, 6, 7, 8, 9].map((_offset) => ({ _offset })));
+      });
+    }));
 });

@@ -1,9 +1,14 @@
 /** Every report of migration and failover, in a real ClickHouse engine, over tables filled from the golden replays. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { conformalHalfWidth } from '#pipelines/failover/conformal.ts';
+import { replicationNeeds } from '#pipelines/failover/replication-needs.ts';
+import { everySecond, resultsOf } from '#pipelines/failover/samples.fixture.ts';
+import { replicationNeeds as needStream, type Evaluation } from '#schemas/failover/generated.ts';
 import type { Engine } from '#sinks/clickhouse/chdb.fixture.ts';
 import {
   columnsOf,
   fillTables,
+  insert,
   openTables,
   readReports,
   runReport,
@@ -34,6 +39,30 @@ describe('reports over empty tables', () => {
   });
 });
 
+describe('bandwidth-for-rpo over one burst near the beginning', () => {
+  const burst = Array.from({ length: 200 }, (_, second) => (second === 2 ? 1_000_000 : 1000));
+  afterAll(() => {
+    engine.run(`TRUNCATE TABLE ${needStream.clickhouse.table}`);
+  });
+
+  it.each([
+    // Of 5 bins 90 % is all of them, so nothing is said of 90 %.
+    { seconds: 5, bandwidth_100: 166_667, bandwidth_90: null, saving: null },
+    // The demand of the 21st second after the burst is the largest but 20: (1,000,000 + 20 * 1,000) / (21 + 5).
+    { seconds: 200, bandwidth_100: 166_667, bandwidth_90: 39_231, saving: 0.765 },
+  ])(
+    'takes the 90 % of the time from the longest window, of $seconds s',
+    ({ seconds, bandwidth_100, bandwidth_90, saving }) => {
+      const rows = resultsOf(replicationNeeds, needStream, everySecond(burst.slice(0, seconds)));
+      engine.run(`TRUNCATE TABLE ${needStream.clickhouse.table}`);
+      insert(engine, needStream, rows as unknown as Row[]);
+      expect(report('bandwidth-for-rpo')).toMatchObject([
+        { bandwidth_100, bandwidth_90, saving, window_seconds: seconds, peak_rate: 1_000_000 },
+      ]);
+    },
+  );
+});
+
 describe('reports over the golden replays', () => {
   beforeAll(() => {
     fillTables(engine);
@@ -49,6 +78,19 @@ describe('reports over the golden replays', () => {
     expect(longest).toMatchObject({ method: 'exponential_smoothing', promised: 0.9 });
     expect(longest['coverage']).toBeGreaterThan(0.7);
     expect(longest['actual_rate']).toBeGreaterThan(4e6);
+  });
+
+  it('predicted-against-actual explains what a first look at a short run shows', () => {
+    const explained = (column: string): string =>
+      reports
+        .find(({ name }) => name === 'predicted-against-actual')!
+        .columns.find(({ name }) => name === column)!.meaning;
+    const methods: Evaluation['method'][] = ['maximum', 'exponential_smoothing', 'holt_winters'];
+    for (const method of methods) expect(explained('method')).toContain(method);
+    expect(explained('unbounded')).toContain('9 are needed for 0.9');
+    const errors = Array.from({ length: 9 }, (_, i) => i);
+    expect(conformalHalfWidth(errors.slice(1), 0.1)).toBeNull();
+    expect(conformalHalfWidth(errors, 0.1)).toBe(8);
   });
 
   it('prediction-series has the newest forecast, whose bin is not over, without an actual rate', () => {

@@ -11,7 +11,7 @@ import type { LogRecord } from '#engine/log/log.ts';
 import { headerText } from '#engine/task/cloud-events.ts';
 import type { FieldColumn, TableColumns } from '../columns.ts';
 import { SinkError } from '../error.ts';
-import { isNullable, typeName } from '../value-type.ts';
+import { typeName } from '../value-type.ts';
 import { builderFor } from './builder-for.ts';
 import { ByteWriter } from './byte-writer.ts';
 import { invalid, type ColumnBuilder } from './column-builder.ts';
@@ -47,6 +47,7 @@ interface Leaf {
 
 interface Group {
   readonly name: string;
+  /** The record itself may be null. Its columns do not tell: an array is never null, only empty. */
   readonly nullable: boolean;
   readonly members: Node[];
   readonly parents: unknown[];
@@ -191,7 +192,7 @@ function place(into: Node[], field: FieldColumn, depth: number, builder: ColumnB
   }
   let group = into.find((node): node is Group => 'members' in node && node.name === name);
   if (group === undefined) {
-    group = { name, nullable: isNullable(field.type), members: [], parents: [] };
+    group = { name, nullable: field.nullableRecords[depth + 1]!, members: [], parents: [] };
     into.push(group);
   }
   place(group.members, field, depth + 1, builder);

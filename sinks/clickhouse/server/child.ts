@@ -94,7 +94,7 @@ async function start(
 ): Promise<{ readonly started: Started; readonly port: number; readonly version: string }> {
   const dataDir = await openDataDir(options.dataDir);
   try {
-    const configPath = await writeEngineConfig(dataDir.configPath, options.limits);
+    const configPath = await writeEngineConfig(dataDir.configPath, options.limits, options.allowedEngines);
     const engine = openEngine(dataDir, configPath, options.dataDir);
     const facts = await readFacts(engine);
     const running = new RunningQueries(engine, options.limits.maxConcurrentQueries);

@@ -71,7 +71,15 @@ async function runLeased(parts: ServerParts, request: QueryRequest, client: Clie
   const lease = sessions.lease(request.user, request.session);
   try {
     const body = new RequestBody(client.message, maxBodyBytes);
-    return await runQuery({ ...client, request, body, lease, spoolPath, maxQueryBytes });
+    return await runQuery({
+      ...client,
+      request,
+      body,
+      lease,
+      spoolPath,
+      maxQueryBytes,
+      allowedEngines: options.allowedEngines,
+    });
   } finally {
     lease.release();
   }

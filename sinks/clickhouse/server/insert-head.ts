@@ -92,7 +92,9 @@ export function parseInsertHead(text: string): ParsedHead {
   let from = isWord(into, 'INTO') ? into.end : first.end;
   const next = tokenAt(text, from);
   if (next === undefined) return more;
-  if (isWord(next, 'FUNCTION')) {
+  const afterTable = isWord(next, 'TABLE') ? tokenAt(text, next.end) : next;
+  if (afterTable === undefined) return more;
+  if (isWord(afterTable, 'FUNCTION')) {
     throw exception(
       497,
       'INSERT INTO FUNCTION is not allowed by the embedded server: it would write outside of it.',

@@ -128,3 +128,19 @@ export function nameOf(token: Token): string {
 export function stringLiteral(value: string): string {
   return `'${value.replace(/[\\']/g, '\\$&')}'`;
 }
+
+/** Whether a token is a name, quoted or not. */
+export function isName(token: Token | undefined): token is Token & { readonly kind: 'word' | 'identifier' } {
+  return token?.kind === 'word' || token?.kind === 'identifier';
+}
+
+/** Position of the bracket that closes the one at `open`. */
+export function closingBracket(tokens: readonly Token[], open: number): number {
+  let depth = 0;
+  for (let i = open; i < tokens.length; i++) {
+    const text = tokens[i]?.text ?? '';
+    if ('([{'.includes(text)) depth++;
+    else if (')]}'.includes(text) && --depth === 0) return i;
+  }
+  return tokens.length;
+}

@@ -8,8 +8,8 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { User } from './auth.ts';
+import { checkSetting } from './file-access.ts';
 import { exception } from './exception.ts';
-import { isForbiddenSetting } from './statement.ts';
 
 /** A setting's name and its value as text. */
 export type Setting = readonly [name: string, value: string];
@@ -81,8 +81,7 @@ function readSettings(url: URLSearchParams): readonly Setting[] {
       );
     }
     if (!settingName.test(name)) throw exception(115, `Unknown setting '${name.slice(0, 200)}'.`);
-    if (isForbiddenSetting(name))
-      throw exception(497, `The setting ${name} is not allowed by the embedded server.`);
+    checkSetting(name, value);
     settings.push([name, value]);
   }
   return settings;

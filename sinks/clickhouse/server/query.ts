@@ -11,6 +11,7 @@
 import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { refuseFiles, ValuesInspector } from './file-access.ts';
 import type { EngineConnection, EngineResult } from './engine.ts';
 import { exception } from './exception.ts';
 import { type InsertHead, parseInsertHead } from './insert-head.ts';
@@ -20,7 +21,7 @@ import type { RequestBody } from './request-body.ts';
 import { commentOf } from './running-queries.ts';
 import type { Lease } from './sessions.ts';
 import {
-  canonicalQuery, intoFile, killByClientId, readStatement, refuseFiles, requireReading, type Statement,
+  canonicalQuery, intoFile, killByClientId, readStatement, requireReading, type Statement,
 } from './statement.ts'; // prettier-ignore
 
 /** What came out. `path` is a file with the answer, to be removed by the receiver. */
@@ -37,6 +38,7 @@ export interface QueryContext {
   readonly lease: Lease;
   readonly spoolPath: string;
   readonly maxQueryBytes: number;
+  readonly allowedEngines: readonly string[];
   /** Called when a statement that changes something begins. */
   readonly onWrite: () => void;
   /** Whether the client has gone, so that a reading statement need not begin. */
@@ -46,7 +48,7 @@ export interface QueryContext {
 /** Settings that a read-only user may lower for itself by the URL: clients such as Grafana always send it. */
 const settingsForAll = new Set(['max_execution_time']);
 
-/** Whether expressions in data of format Values are evaluated: not where they might read a file (statement.ts, I1). */
+/** Whether expressions in data of format Values are evaluated: not where they might read a file (file-access.ts, I2). */
 function valuesExpressions(areAllowed: boolean): readonly Setting[] {
   const value = areAllowed ? '1' : '0';
   return [
@@ -124,18 +126,18 @@ async function insert(
   refuseFiles(`${target} ${settings}`);
   const path = join(spoolPath, `${randomUUID()}.in`);
   try {
-    const mentionsFile = wordFinder('file');
+    const inspector = new ValuesInspector();
     await body.spoolTo(
       path,
       bodyStart,
       inline.toString('utf8').trim() === '' ? undefined : inline,
-      mentionsFile.look,
+      inspector.look,
     );
     const sql =
       `INSERT INTO ${target} FROM INFILE ${stringLiteral(path)} COMPRESSION 'none'` +
       `${settings === '' ? '' : ` SETTINGS ${settings}`} FORMAT ${head.format}`;
     context.onWrite();
-    const extra = valuesExpressions(!mentionsFile.found());
+    const extra = valuesExpressions(!inspector.mayReachFiles());
     const result = await lease.connection.run(
       prelude(context, extra) + sql,
       'TabSeparated',
@@ -145,19 +147,6 @@ async function insert(
   } finally {
     await rm(path, { force: true });
   }
-}
-
-/** Looks for a word, in any case, in chunks that may cut it. */
-function wordFinder(word: string): { readonly look: (chunk: Buffer) => void; readonly found: () => boolean } {
-  let isFound = false;
-  let tail = '';
-  const look = (chunk: Buffer): void => {
-    if (isFound) return;
-    const text = tail + chunk.toString('latin1').toLowerCase();
-    isFound = text.includes(word);
-    tail = text.slice(1 - word.length);
-  };
-  return { look, found: () => isFound };
 }
 
 function readonlyHint(request: QueryRequest): string {
@@ -170,14 +159,18 @@ function checkReadonly(statement: Pick<Statement, 'verb' | 'hasSettings'>, reque
   if (readonlyLevel !== 0) requireReading(statement, readonlyLevel, user.name, readonlyHint(request));
 }
 
-async function canonicalise(connection: EngineConnection, sql: string): Promise<Statement> {
+async function canonicalise(
+  connection: EngineConnection,
+  sql: string,
+  allowedEngines: readonly string[],
+): Promise<Statement> {
   const { bytes } = await connection.run(canonicalQuery(sql), 'RawBLOB');
-  return readStatement(Buffer.from(bytes).toString('utf8'));
+  return readStatement(Buffer.from(bytes).toString('utf8'), allowedEngines);
 }
 
 async function runStatement(context: QueryContext): Promise<QueryOutcome> {
   const { request, lease, spoolPath } = context;
-  const statement = await canonicalise(lease.connection, statementText(context));
+  const statement = await canonicalise(lease.connection, statementText(context), context.allowedEngines);
   checkReadonly(statement, request);
   const format = statement.format ?? request.defaultFormat;
   const before = prelude(context, valuesExpressions(false));

@@ -48,8 +48,16 @@ export interface EmbeddedServerConfig {
   readonly readOnlyPassword?: string;
   /** Further names by which browsers and clients may address this server (`Host` header). */
   readonly allowedHosts?: readonly string[];
+  /**
+   * Table engines beyond those that keep their data in the data directory: `Kafka`, which reads from and writes to
+   * any broker that `default` names in DDL. None by default.
+   */
+  readonly allowedEngines?: readonly string[];
   readonly limits?: Partial<ServerLimits>;
 }
+
+/** Engines that can be allowed, with the right that the engine asks for. */
+export const sourceOfEngine: Readonly<Record<string, string>> = { Kafka: 'KAFKA' };
 
 export interface ServerOptions {
   readonly dataDir: string;
@@ -59,6 +67,7 @@ export interface ServerOptions {
   /** undefined: there is no user `readonly`. */
   readonly readOnlyPassword: string | undefined;
   readonly allowedHosts: readonly string[];
+  readonly allowedEngines: readonly string[];
   readonly limits: ServerLimits;
 }
 
@@ -93,6 +102,13 @@ export function completeOptions(config: EmbeddedServerConfig): ServerOptions {
   const defaultPassword = config.defaultPassword ?? '';
   const limits = { ...defaultLimits, ...config.limits };
   checkLimits(limits);
+  const allowedEngines = config.allowedEngines ?? [];
+  for (const engine of allowedEngines) {
+    if (!Object.hasOwn(sourceOfEngine, engine)) {
+      const known = Object.keys(sourceOfEngine).join(', ');
+      throw new EmbeddedServerError('invalid-config', `allowedEngines: '${engine}' is none of ${known}`);
+    }
+  }
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
     throw new EmbeddedServerError(
       'invalid-config',
@@ -113,6 +129,7 @@ export function completeOptions(config: EmbeddedServerConfig): ServerOptions {
     defaultPassword,
     readOnlyPassword: config.readOnlyPassword ?? (defaultPassword === '' ? '' : undefined),
     allowedHosts: config.allowedHosts ?? [],
+    allowedEngines,
     limits,
   };
 }

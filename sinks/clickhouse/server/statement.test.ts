@@ -1,13 +1,7 @@
 import { expect, test } from 'vitest';
+import { isForbiddenSetting } from './file-access.ts';
 import { ServerException } from './exception.ts';
-import {
-  canonicalQuery,
-  intoFile,
-  isForbiddenSetting,
-  killByClientId,
-  readStatement,
-  requireReading,
-} from './statement.ts';
+import { canonicalQuery, intoFile, killByClientId, readStatement, requireReading } from './statement.ts';
 
 test('a statement is quoted to be parsed', () => {
   expect(canonicalQuery("SELECT 'a\\b'")).toBe("SELECT formatQuerySingleLine('SELECT \\'a\\\\b\\'')");

@@ -3,12 +3,12 @@
  * written it out again (`formatQuerySingleLine`), so there are no comments, no odd quotes and only one
  * statement left, and what is looked at here is what is executed.
  *
- * I1. Files of the host are out of reach. Table functions and engines that read files are refused by the
- *     engine (no grants, see engine-config.ts); what grants do not cover is refused here: the scalar function
- *     `file`, expressions hidden in data of format Values, INTO OUTFILE and FROM INFILE.
+ * I1. Files of the host, programs and other servers are out of reach: see confinement.ts, and engine-config.ts for
+ *     what the engine itself refuses.
  * I2. A statement from a read-only user or by GET is refused here if it is none of the reading ones; the
  *     engine's `readonly` setting refuses on top of that.
  */
+import { confine } from './confinement.ts';
 import { exception } from './exception.ts';
 import { isWord, nameOf, stringLiteral, tokenize, type Token } from './lexer.ts';
 
@@ -39,25 +39,9 @@ const readingVerbs = new Set([
   'CHECK',
 ]);
 
-/** Settings that make the engine read files of the host, or evaluate what is hidden in data. */
-const forbiddenSettings =
-  /^(format_schema|format_template_row|format_template_resultset|input_format_values_.*expressions)$/;
-
-/** Whether no client may touch a setting. */
-export function isForbiddenSetting(name: string): boolean {
-  return forbiddenSettings.test(name.toLowerCase());
-}
-
 /** Query whose result is the canonical text of `sql`. */
 export function canonicalQuery(sql: string): string {
   return `SELECT formatQuerySingleLine(${stringLiteral(sql)})`;
-}
-
-function refuse(what: string): never {
-  throw exception(
-    497,
-    `${what} is not allowed by the embedded server: files of the host are out of its reach.`,
-  );
 }
 
 /** The last FORMAT clause that belongs to the statement and not to a part of it. */
@@ -82,31 +66,15 @@ function formatClause(tokens: readonly Token[]): { readonly at: number; readonly
   return found;
 }
 
-/** Throws code 497 where files of the host would be read or written (I1). */
-export function refuseFiles(text: string): readonly Token[] {
-  const tokens = tokenize(text);
-  for (const [i, token] of tokens.entries()) {
-    const next = tokens[i + 1];
-    const isName = token.kind === 'word' || token.kind === 'identifier';
-    if (isWord(token, 'INTO') && isWord(next, 'OUTFILE')) refuse('INTO OUTFILE');
-    if (isWord(token, 'INFILE')) refuse('INFILE');
-    if (
-      isName &&
-      nameOf(token).toLowerCase() === 'file' &&
-      (next?.text === '(' || isWord(tokens[i - 1], 'APPLY'))
-    ) {
-      refuse('The function file');
-    }
-    if (isName && isForbiddenSetting(nameOf(token))) refuse(`The setting ${nameOf(token)}`);
-  }
-  return tokens;
-}
-
-/** Read a canonical text. Throws a ServerException for what no client may do. */
-export function readStatement(canonical: string): Statement {
-  const tokens = refuseFiles(canonical);
+/**
+ * Read a canonical text. Throws a ServerException for what no client may do.
+ * @param allowedEngines table engines allowed beyond those that work inside of the data directory
+ */
+export function readStatement(canonical: string, allowedEngines: readonly string[] = []): Statement {
+  const tokens = tokenize(canonical);
   const first = tokens.find((token) => token.text !== '(');
   const verb = (first?.text ?? '').toUpperCase();
+  confine(canonical, verb, allowedEngines);
   if (tokens.some((token, i) => isWord(token, 'PARALLEL') && isWord(tokens[i + 1], 'WITH'))) {
     throw exception(
       48,
