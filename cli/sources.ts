@@ -3,15 +3,11 @@
  *
  * I1  Stopping lets the processors answer first: nothing new happens, commands on their way are obeyed and acknowledged.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
-import { startHostIo, type HostIoStats } from '#agents/host-io/agent.ts';
+import { startHostIo } from '#agents/host-io/agent.ts';
 import { startIoLoad } from '#agents/host-io/io-load.ts';
+import { systemClock } from '#engine/log/clock.ts';
 import type { Running } from '#engine/log/publisher.ts';
-import {
-  startMigrationSimulation,
-  type MigrationSimulation,
-  type MigrationSimulationStats,
-} from '#simulators/migration/simulator.ts';
+import { startMigrationSimulation, type MigrationSimulation } from '#simulators/migration/simulator.ts';
 import type { Stack } from './stack.ts';
 
 export interface SourcesConfig {
@@ -24,7 +20,6 @@ export interface SourcesConfig {
 }
 
 export interface Sources {
-  stats(): { readonly host: HostIoStats; readonly migration: MigrationSimulationStats };
   /** Rejects when an agent or simulator fails. */
   readonly failed: Promise<never>;
   /** @param hurry cuts the wait for answers short */
@@ -53,19 +48,14 @@ export function startSources(stack: Stack, config: SourcesConfig): Sources {
   const load = config.loadIn === undefined ? undefined : startIoLoad({ directory: config.loadIn });
   const running: readonly Running<unknown>[] = [migration, host, ...(load === undefined ? [] : [load])];
   return {
-    stats: () => ({ host: host.stats(), migration: migration.stats() }),
     failed: Promise.race(
       running.map((program) => program.done.then(() => new Promise<never>(() => undefined))),
     ),
     stop: async (hurry) => {
       await Promise.all([host.stop(), load?.stop()]);
       migration.quiesce();
-      await sleep(answerMs, undefined, { signal: hurry }).catch(ignoreAbort);
+      await systemClock.sleep(answerMs, hurry);
       await migration.stop();
     },
   };
-}
-
-function ignoreAbort(error: unknown): void {
-  if (!(error instanceof Error && error.name === 'AbortError')) throw error;
 }

@@ -12,9 +12,9 @@
  *     `beforeRebalance` does not: what it would commit belongs to others.
  * I4  An unreachable coordinator is looked for again; after `sessionTimeoutMs` without a heartbeat all is lost.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type KafkaConfig, type PartitionAssigner, PartitionAssigners } from 'kafkajs';
 import { EngineError } from '../../engine-error.ts';
+import { systemClock } from '../../log/clock.ts';
 import type { Committed } from '../../log/log.ts';
 import {
   createCluster,
@@ -189,7 +189,7 @@ export class GroupMember {
   }
 
   #pause(ms: number): Promise<void> {
-    return sleep(ms, undefined, { signal: this.#leaving.signal }).catch(() => undefined);
+    return systemClock.sleep(ms, this.#leaving.signal);
   }
 
   /** kafkajs gives up a join while the coordinator loads or moves; this does not. */
@@ -271,7 +271,7 @@ export class GroupMember {
       });
     const giveUpAtMs = performance.now() + rebalanceTimeoutMs;
     while (!isOver() && performance.now() < giveUpAtMs) {
-      await Promise.race([prepared, sleep(heartbeatMs)]);
+      await Promise.race([prepared, systemClock.sleep(heartbeatMs)]);
       if (!isOver() && (await this.#heartbeat()) === 'lost') {
         this.#lose();
         return;

@@ -9,9 +9,9 @@
  *     and reading goes on at the same offset. `onTrouble` hears of it.
  * I3  After `close` no request is under way.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { KafkaConfig } from 'kafkajs';
 import { EngineError } from '../../engine-error.ts';
+import { systemClock } from '../../log/clock.ts';
 import { createCluster, fetchCommitted, type KafkaCluster, listOffset } from './kafkajs-cluster.ts';
 import { PartitionReader } from './partition-reader.ts';
 import { Signal } from './signal.ts';
@@ -240,7 +240,7 @@ export class KafkaReader {
   async #lookUpLeaders(): Promise<void> {
     const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** this.#failedLookups);
     this.#failedLookups = Math.min(this.#failedLookups + 1, 10);
-    await sleep(pauseMs, undefined, { signal: this.#closing.signal }).catch(() => undefined);
+    await systemClock.sleep(pauseMs, this.#closing.signal);
     if (this.#isClosing) return;
     const stale = [...this.#stale];
     try {

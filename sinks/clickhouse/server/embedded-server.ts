@@ -8,7 +8,7 @@
  * I3. `stop` is bounded by `stopTimeoutMs`; after it no process of this server is left.
  * I4. The child ends when this process ends, however it ends.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { systemClock } from '#engine/log/clock.ts';
 import { type ChildExit, type ChildRun, startChild } from './child-process.ts';
 import { EmbeddedServerError } from './embedded-server-error.ts';
 import { completeOptions, type EmbeddedServerConfig, type ServerOptions } from './server-options.ts';
@@ -135,7 +135,7 @@ class Supervisor {
       if (++this.#fastFailures > this.#settings.maxFastFailures)
         return { reason: 'gave-up', error: this.#gaveUp(reason) };
       const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** (this.#fastFailures - 1));
-      await sleep(pauseMs, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
+      await systemClock.sleep(pauseMs, this.#stopping.signal);
       if (this.#isStopping()) return { reason: 'stopped' };
       try {
         this.#run = await startChild(this.#options, this.#settings.startTimeoutMs, this.#settings.onLog);
