@@ -16,8 +16,17 @@ export type EngineErrorCode =
   | 'offset-out-of-range'
   | 'partition-refused'
   | 'kafka-unreachable'
+  | 'kafka-settings'
+  | 'topics-differ'
   | 'group-refused'
-  | 'fenced';
+  | 'kafka-refused'
+  | 'fenced'
+  | 'no-librdkafka'
+  | 'transaction-aborted'
+  | 'outcome-unknown'
+  | 'record-too-large'
+  | 'state-lost'
+  | 'positions-differ';
 
 export class EngineError extends Error {
   override readonly name = 'EngineError';
