@@ -109,6 +109,17 @@ export class TaskCore {
     return this.#store.wallTimers.nextTimeMs;
   }
 
+  /**
+   * Whether a tick now would do more than note the time: fire a timer, or find an input that is not read to its end. A
+   * driver whose ticks cost a commit may leave out those that do not matter, except the one before it feeds records.
+   */
+  tickMatters(wallMs: number, caughtUp: (source: number) => boolean): boolean {
+    return (
+      wallMs >= this.#store.wallTimers.nextTimeMs ||
+      this.#watermark.tickMatters(wallMs, caughtUp, this.#store.eventTimers.nextTimeMs)
+    );
+  }
+
   /** Next offset to read of a source; undefined before its first record. */
   nextOffset(source: number): number | undefined {
     return this.#state.nextOffset(source);

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Watermark } from './watermark.ts';
 
@@ -198,4 +199,35 @@ test.each(cases)('saved and restored after each step, the watermark %s', (_, one
     watermark = restored;
     expect(applied(watermark, step)).toBe(mark);
   }
+});
+
+/** Both hear every record, with a tick before it; one is spared the ticks in between that do not matter. */
+test('is the same at every record, and reaches a limit at the same tick, without the ticks that do not matter', () => {
+  const step = fc.record({
+    afterMs: fc.integer({ min: 1, max: 400 }),
+    behind: fc.constantFrom<readonly number[]>([], [], [], [0], [1], [0, 1]),
+    record: fc.option(fc.record({ index: fc.nat(1), aheadMs: fc.integer({ min: -500, max: 100 }) })),
+  });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), fc.integer({ min: 0, max: 8_000 }), (steps, limitMs) => {
+      const all = new Watermark();
+      const spared = new Watermark();
+      for (const mark of [all, spared]) {
+        mark.add(50, 700);
+        mark.add(0, 1_500);
+      }
+      let wallMs = 0;
+      for (const { afterMs, behind, record } of steps) {
+        wallMs += afterMs;
+        const caughtUp = (index: number): boolean => !behind.includes(index);
+        const isDue = all.tick(wallMs, caughtUp) >= limitMs;
+        if (spared.tickMatters(wallMs, caughtUp, limitMs) || record !== null) spared.tick(wallMs, caughtUp);
+        expect(spared.currentMs >= limitMs).toBe(isDue);
+        if (record === null) continue;
+        for (const mark of [all, spared]) mark.record(record.index, wallMs + record.aheadMs);
+        expect(spared.currentMs).toBe(all.currentMs);
+        expect(spared.partitions).toEqual(all.partitions);
+      }
+    }),
+  );
 });

@@ -82,6 +82,20 @@ export class Watermark {
     return this.#currentMs;
   }
 
+  /**
+   * Whether a tick would change more than the wall time: bring the watermark to `limitMs` or beyond, or find a partition
+   * with something left to read. Leaving out ticks for which it is false changes no later decision: partitions that were
+   * read to their end at all of them become idle at the next tick as they would have at the first.
+   */
+  tickMatters(wallMs: number, caughtUp: (index: number) => boolean, limitMs: number): boolean {
+    for (let i = 0; i < this.#partitions.length; i += 1) {
+      if (!caughtUp(i) || this.#partitions[i]!.lastActiveWallMs === -Infinity) return true;
+    }
+    if (limitMs === Infinity) return false;
+    const nowMs = Math.max(this.#wallMs, Math.floor(wallMs));
+    return this.#mark(nowMs, (p) => p.idle || nowMs - p.lastActiveWallMs >= p.idleAfterMs) >= limitMs;
+  }
+
   /** Puts back what was saved, at restore or roll-back. */
   restore(currentMs: number, wallMs: number, partitions: readonly PartitionClock[]): void {
     this.#currentMs = currentMs;
@@ -93,16 +107,23 @@ export class Watermark {
   }
 
   #advance(): void {
+    const next = this.#mark(this.#wallMs, isIdle);
+    if (next > this.#currentMs) this.#currentMs = next;
+  }
+
+  /** Where the watermark stands at a wall time, before I1. */
+  #mark(wallMs: number, idle: (partition: PartitionClock) => boolean): number {
     let active = Infinity;
     let furthest = -Infinity;
     let allIdleSince = -Infinity;
     for (const partition of this.#partitions) {
       const mark = partition.maxEventTimeMs - partition.allowedLatenessMs;
-      if (!partition.idle && mark < active) active = mark;
+      if (!idle(partition) && mark < active) active = mark;
       if (mark > furthest) furthest = mark;
       allIdleSince = Math.max(allIdleSince, partition.lastActiveWallMs + partition.idleAfterMs);
     }
-    const next = active === Infinity ? furthest + (this.#wallMs - allIdleSince) : active;
-    if (next > this.#currentMs) this.#currentMs = next;
+    return active === Infinity ? furthest + (wallMs - allIdleSince) : active;
   }
 }
+
+const isIdle = (partition: PartitionClock): boolean => partition.idle;

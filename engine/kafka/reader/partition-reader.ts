@@ -40,6 +40,7 @@ export class PartitionReader {
   #failure: EngineError | undefined;
   #lastStableOffset: number | undefined;
   #highWatermark: number | undefined;
+  #answeredAtMs = -Infinity;
   readonly #waiters = new Set<() => void>();
 
   /** @param onChange is called when more may be fetched than before */
@@ -69,6 +70,11 @@ export class PartitionReader {
   /** As the newest fetch's answer had it; undefined before the first. */
   get highWatermark(): number | undefined {
     return this.#highWatermark;
+  }
+
+  /** When the broker answered last, on the clock of `performance.now()`; -Infinity before the first answer. */
+  get answeredAtMs(): number {
+    return this.#answeredAtMs;
   }
 
   /** Whether everything was taken that was committed when the broker answered last. */
@@ -150,6 +156,7 @@ export class PartitionReader {
     const { errorCode } = fetched;
     if (transientErrors.has(errorCode)) return 'stale-leader';
     if (errorCode !== 0) return this.#fail(this.#refusal(fetched));
+    this.#answeredAtMs = performance.now();
     this.#lastStableOffset = fetched.lastStableOffset;
     this.#highWatermark = fetched.highWatermark;
     const before = this.#fetchOffset;
