@@ -16,6 +16,7 @@ import { type KafkaConfig, type PartitionAssigner, PartitionAssigners } from 'ka
 import { EngineError } from '../../engine-error.ts';
 import { systemClock } from '../../log/clock.ts';
 import type { Committed } from '../../log/log.ts';
+import { kafkaFailure } from '../connection-failure.ts';
 import {
   createCluster,
   createGroup,
@@ -88,7 +89,7 @@ export class GroupMember {
   /**
    * Join; resolves after the first `onAssigned`.
    *
-   * @throws EngineError `kafka-unreachable`, `unknown-topic` or `group-refused`
+   * @throws EngineError `kafka-unreachable`, `kafka-refused`, `unknown-topic` or `group-refused`
    */
   static async join(config: GroupMemberConfig): Promise<GroupMember> {
     const member = new GroupMember(config);
@@ -184,8 +185,10 @@ export class GroupMember {
     const message = `group ${this.#config.groupId}: ${why}`;
     if (typeOf(error) === 'UNKNOWN_TOPIC_OR_PARTITION')
       return new EngineError('unknown-topic', `${message}: create its topics`, { cause: error });
-    if (isFinal(error)) return new EngineError('group-refused', message, { cause: error });
-    return new EngineError('kafka-unreachable', message, { cause: error, retryable: true });
+    const failure = kafkaFailure(`group ${this.#config.groupId}`, error);
+    if (failure.retryable && isFinal(error))
+      return new EngineError('group-refused', message, { cause: error });
+    return failure;
   }
 
   #pause(ms: number): Promise<void> {
@@ -199,8 +202,10 @@ export class GroupMember {
         await this.#group.joinAndSync();
         break;
       } catch (error) {
-        if (isFinal(error) && !isLoss(typeOf(error))) throw error;
-        this.#config.onTrouble(this.#explain(error));
+        const failure = this.#explain(error);
+        const isRefused = failure.code === 'kafka-refused' || isFinal(error);
+        if (isRefused && !isLoss(typeOf(error))) throw failure;
+        this.#config.onTrouble(failure);
         await this.#pause(retryPauseMs);
       }
     }

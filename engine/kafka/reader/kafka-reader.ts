@@ -12,6 +12,7 @@
 import type { KafkaConfig } from 'kafkajs';
 import { EngineError } from '../../engine-error.ts';
 import { systemClock } from '../../log/clock.ts';
+import { kafkaFailure } from '../connection-failure.ts';
 import { createCluster, fetchCommitted, type KafkaCluster, listOffset } from './kafkajs-cluster.ts';
 import { PartitionReader } from './partition-reader.ts';
 import { Signal } from './signal.ts';
@@ -37,11 +38,6 @@ const firstPauseMs = 50;
 const longestPauseMs = 2_000;
 
 const keyOf = (topic: string, partition: number): string => `${topic}-${partition}`;
-
-function unreachable(what: string, cause: unknown): EngineError {
-  const why = cause instanceof Error ? cause.message : String(cause);
-  return new EngineError('kafka-unreachable', `${what}: ${why}`, { cause, retryable: true });
-}
 
 export class KafkaReader {
   readonly #config: Required<KafkaReaderConfig>;
@@ -69,14 +65,14 @@ export class KafkaReader {
     this.#cluster = createCluster(config.kafka);
   }
 
-  /** @throws EngineError `kafka-unreachable` when no broker answers */
+  /** @throws EngineError `kafka-unreachable` when no broker answers, `kafka-refused` when they refuse this client */
   static async connect(config: KafkaReaderConfig): Promise<KafkaReader> {
     const reader = new KafkaReader(config);
     try {
       await reader.#cluster.connect();
     } catch (cause) {
       await reader.close();
-      throw unreachable('no broker of the cluster answers', cause);
+      throw kafkaFailure('the cluster cannot be connected to', cause);
     }
     return reader;
   }
@@ -119,7 +115,7 @@ export class KafkaReader {
       return await listOffset(broker, topic, partition, which);
     } catch (cause) {
       await this.#cluster.refreshMetadata().catch(this.#report('the metadata could not be refreshed'));
-      throw unreachable(`${keyOf(topic, partition)}: its ${which} offset`, cause);
+      throw kafkaFailure(`${keyOf(topic, partition)}: its ${which} offset`, cause);
     }
   }
 
@@ -144,7 +140,7 @@ export class KafkaReader {
 
   #report(what: string): (cause: unknown) => void {
     return (cause) => {
-      if (!this.#isClosing) this.#config.onTrouble(unreachable(what, cause));
+      if (!this.#isClosing) this.#config.onTrouble(kafkaFailure(what, cause));
     };
   }
 
@@ -155,7 +151,7 @@ export class KafkaReader {
     } catch (cause) {
       const isUnknown =
         cause instanceof Error && 'type' in cause && cause.type === 'UNKNOWN_TOPIC_OR_PARTITION';
-      if (!isUnknown) throw unreachable(`topic ${topic} cannot be looked up`, cause);
+      if (!isUnknown) throw kafkaFailure(`topic ${topic} cannot be looked up`, cause);
       throw new EngineError('unknown-topic', `there is no topic ${topic} in Kafka: create it`, { cause });
     }
     const leader = this.#leaderOf(topic, partition);
