@@ -62,9 +62,9 @@ export function readingStream(partitions: number): Stream<Reading> {
   );
 }
 
-export function sumStream(partitions: number): Stream<WindowSum> {
+export function sumStream(partitions: number, topic = 'bench.sums'): Stream<WindowSum> {
   return benchStream(
-    'bench.sums',
+    topic,
     'WindowSum',
     'window_start',
     record('WindowSum', [

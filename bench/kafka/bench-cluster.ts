@@ -1,0 +1,97 @@
+/** The one broker of a benchmark: its topics, how far a group has committed, and what was written, read committed. */
+import { type Admin, Kafka, logLevel } from 'kafkajs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { LogRecord } from '#engine/log/log.ts';
+import { KafkaReader } from '#engine/kafka/reader/kafka-reader.ts';
+import { type LocalKafka, startKafka } from '#local/kafka/start-kafka.ts';
+import { type Usage, usageOf } from './process-usage.ts';
+
+const pollMs = 20;
+const brokerHeapMib = 1024;
+
+export class BenchCluster {
+  readonly #kafka: LocalKafka;
+  readonly #admin: Admin;
+
+  private constructor(kafka: LocalKafka, admin: Admin) {
+    this.#kafka = kafka;
+    this.#admin = admin;
+  }
+
+  static async start(): Promise<BenchCluster> {
+    const kafka = await startKafka({ heapMib: brokerHeapMib });
+    const client = new Kafka({ brokers: [kafka.bootstrapServers], logLevel: logLevel.NOTHING });
+    const admin = client.admin();
+    await admin.connect();
+    return new BenchCluster(kafka, admin);
+  }
+
+  get bootstrapServers(): string {
+    return this.#kafka.bootstrapServers;
+  }
+
+  get version(): string {
+    return this.#kafka.version;
+  }
+
+  brokerUsage(): Usage {
+    return usageOf(this.#kafka.brokers[0]!.pid);
+  }
+
+  async createTopic(topic: string, partitions: number): Promise<void> {
+    await this.#admin.createTopics({ waitForLeaders: true, topics: [{ topic, numPartitions: partitions }] });
+  }
+
+  /** Deletes every topic whose name begins with `prefix`: a run's outputs, changelogs and journals. */
+  async deleteTopics(prefix: string): Promise<void> {
+    const topics = (await this.#admin.listTopics()).filter((topic) => topic.startsWith(prefix));
+    if (topics.length > 0) await this.#admin.deleteTopics({ topics });
+  }
+
+  /**
+   * Waits until a group has committed `ends[partition]` of every partition of a topic; outputs of the same transactions
+   * are then visible. @returns when that was seen, within 20 ms
+   */
+  async committed(
+    group: string,
+    topic: string,
+    ends: readonly number[],
+    watch: { readonly timeoutMs: number; readonly check: () => void },
+  ): Promise<number> {
+    const giveUpAtMs = Date.now() + watch.timeoutMs;
+    for (;;) {
+      const [answer] = await this.#admin.fetchOffsets({ groupId: group, topics: [topic] });
+      const now = Date.now();
+      const offsets = new Map(answer?.partitions.map(({ partition, offset }) => [partition, Number(offset)]));
+      if (ends.every((end, partition) => (offsets.get(partition) ?? -1) >= end)) return now;
+      watch.check();
+      if (now > giveUpAtMs) {
+        const reached = ends.map((end, partition) => `${offsets.get(partition) ?? 'none'} of ${end}`);
+        throw new Error(`group ${group} has not committed ${topic} to its end: ${reached.join(', ')}`);
+      }
+      await sleep(pollMs);
+    }
+  }
+
+  /** All committed records of a topic. */
+  async readAll(topic: string, partitions: number, take: (record: LogRecord) => void): Promise<void> {
+    const reader = await KafkaReader.connect({ kafka: { brokers: [this.bootstrapServers] } });
+    try {
+      for (let partition = 0; partition < partitions; partition += 1) {
+        const source = await reader.assign(topic, partition, 0);
+        while (!source.isAtEnd) {
+          for (const record of source.take(10_000)) take(record);
+          await source.settled(AbortSignal.timeout(30_000));
+        }
+        reader.unassign(topic, partition);
+      }
+    } finally {
+      await reader.close();
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.#admin.disconnect();
+    await this.#kafka.stop();
+  }
+}
