@@ -20,8 +20,8 @@ import type { KafkaConnection, KafkaSasl, KafkaTls, SaslMechanism } from './conn
 import { Secret } from './connection-secret.ts';
 import { type Environment, Sources } from './connection-sources.ts';
 
-/** Every variable that is read here; one that is empty counts as not set. */
-export const connectionVariables = {
+/** One that is empty counts as not set. */
+const variables = {
   brokers: 'WEIR_KAFKA_BROKERS',
   clientId: 'WEIR_KAFKA_CLIENT_ID',
   mechanism: 'WEIR_KAFKA_SASL_MECHANISM',
@@ -34,7 +34,6 @@ export const connectionVariables = {
   key: 'WEIR_KAFKA_TLS_KEY_FILE',
   checkServerName: 'WEIR_KAFKA_TLS_CHECK_SERVER_NAME',
 } as const;
-const variables = connectionVariables;
 
 const mechanisms: readonly SaslMechanism[] = ['plain', 'scram-sha-256', 'scram-sha-512'];
 const certificates = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
@@ -51,7 +50,7 @@ function brokersFrom(sources: Sources): string[] {
     const port = /^[^\s:/@[\]]+:(\d{1,5})$/.exec(broker)?.[1];
     if (port === undefined || Number(port) < 1 || Number(port) > 65_535)
       sources.problems.push(
-        `${found.name}: '${broker}' is not host:port (an IPv6 address needs a host name)`,
+        `${found.name}: '${broker.replace(/^.*@/, '...@')}' is not host:port (an IPv6 address needs a host name)`,
       );
   }
   return brokers;
