@@ -44,14 +44,16 @@ function pom(version: string): string {
 }
 
 /** `--strict-checksums`: a jar that differs from the repository's checksum fails the build instead of a warning. */
-async function runMaven(directory: string, version: string): Promise<void> {
+async function runMaven(directory: string, version: string, signal: AbortSignal | undefined): Promise<void> {
   await writeFile(join(directory, 'pom.xml'), pom(version));
   const args = ['--batch-mode', '--strict-checksums', '--quiet', copyDependencies];
   args.push('-DincludeScope=runtime', `-DoutputDirectory=${join(directory, 'libs')}`);
   const { exitCode, output, missing } = await runProgram('mvn', args, {
     cwd: directory,
     timeoutMs: downloadTimeoutMs,
+    ...(signal === undefined ? {} : { signal }),
   });
+  signal?.throwIfAborted();
   if (missing)
     throw new LocalError(
       'no-maven',
@@ -86,10 +88,15 @@ export async function verifyArtifacts(
 }
 
 /** Fill a directory beside `target` and rename it to that. */
-async function fetchInto(target: string, parent: string, version: string): Promise<void> {
+async function fetchInto(
+  target: string,
+  parent: string,
+  version: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const building = await mkdtemp(join(parent, `.${version}-`));
   try {
-    await runMaven(building, version);
+    await runMaven(building, version, signal);
     const libs = join(building, 'libs');
     if (version === pinnedVersion) await verifyArtifacts(libs, pinnedArtifacts);
     await rename(libs, target).catch((error: unknown) => {
@@ -101,21 +108,31 @@ async function fetchInto(target: string, parent: string, version: string): Promi
   }
 }
 
+export interface FetchSteps {
+  /** Told when a download begins, in words. */
+  readonly onStep?: (step: string) => void;
+  /** Ends a download. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
  * The directory with the jars of a version of Kafka, fetched if it is not there.
  *
- * @throws LocalError `no-maven`, `download` or `checksum`
+ * @throws LocalError `no-maven`, `download` or `checksum`; the signal's reason
  */
 export async function resolveKafka(
   version: string = pinnedVersion,
   environment: NodeJS.ProcessEnv = process.env,
+  { onStep, signal }: FetchSteps = {},
 ): Promise<string> {
   const parent = join(cacheRoot(environment), 'kafka');
   const target = join(parent, version);
   if (existsSync(target)) return target;
   await mkdir(parent, { recursive: true });
-  await withLock(join(parent, `.${version}.lock`), downloadTimeoutMs, async () => {
-    if (!existsSync(target)) await fetchInto(target, parent, version);
-  });
+  onStep?.(`fetching Apache Kafka ${version} with Maven`);
+  const fetchIfMissing = async (): Promise<void> => {
+    if (!existsSync(target)) await fetchInto(target, parent, version, signal);
+  };
+  await withLock(join(parent, `.${version}.lock`), downloadTimeoutMs, fetchIfMissing, signal);
   return target;
 }

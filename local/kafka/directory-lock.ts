@@ -41,8 +41,16 @@ async function take(path: string): Promise<boolean> {
   }
 }
 
-/** Do `work` while holding the lock at `path`. After `timeoutMs` of waiting it is done without. */
-export async function withLock<T>(path: string, timeoutMs: number, work: () => Promise<T>): Promise<T> {
+/**
+ * Do `work` while holding the lock at `path`. After `timeoutMs` of waiting it is done without. Rejects when `signal` is aborted
+ * while it waits.
+ */
+export async function withLock<T>(
+  path: string,
+  timeoutMs: number,
+  work: () => Promise<T>,
+  signal?: AbortSignal,
+): Promise<T> {
   const giveUpAtMs = performance.now() + timeoutMs;
   let unreadable = 0;
   while (!(await take(path)) && performance.now() < giveUpAtMs) {
@@ -51,7 +59,7 @@ export async function withLock<T>(path: string, timeoutMs: number, work: () => P
     unreadable = holder === undefined ? unreadable + 1 : 0;
     const dead = holder === undefined ? unreadable > 20 : !isAlive(holder);
     if (dead) await rm(path, { force: true });
-    else await sleep(pollMs);
+    else await sleep(pollMs, undefined, signal === undefined ? {} : { signal });
   }
   try {
     return await work();

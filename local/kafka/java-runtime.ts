@@ -1,53 +1,24 @@
 /**
  * Brokers as Java virtual machines of this user.
  *
- * I1  A broker that is to end with this process does so however this process ends: a shell waits for the end of a pipe
- *     whose other end only this process has. Both have sessions of their own, so that Ctrl-C reaches this process alone.
+ * I1  A broker that is to end with this process does so however this process ends (`end-with-parent.ts`). It has a session
+ *     of its own, so that Ctrl-C reaches this process alone.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { open } from 'node:fs/promises';
 import { LocalError } from '../local-error.ts';
-import type { BrokerRun, KafkaRuntime, RunOptions } from './kafka-runtime.ts';
-import { loggingPath, logPath, propertiesPath } from './kafka-runtime.ts';
-import type { KafkaNode } from './node-config.ts';
+import { brokerArguments, formatArguments } from './broker-command.ts';
+import { afterThisProcess } from './end-with-parent.ts';
+import { type BrokerRun, type KafkaRuntime, logPath } from './kafka-runtime.ts';
 import { lastLines, runProgram } from './run-program.ts';
 
 const formatTimeoutMs = 60_000;
 
 /** Arguments: the broker's pid, and the directory to remove with it, or nothing. */
-const watchScript =
-  'read -r _; kill -9 "$1" 2>/dev/null; ' +
+const killScript =
+  'kill -9 "$1" 2>/dev/null; ' +
   '[ -z "$2" ] || { sleep 0.2; rm -rf "$2"; rmdir "$(dirname "$2")" 2>/dev/null; }';
-
-function watch(pid: number, directory: string | undefined): ChildProcess {
-  const watcher = spawn('/bin/sh', ['-c', watchScript, 'sh', String(pid), directory ?? ''], {
-    stdio: ['pipe', 'ignore', 'ignore'],
-    detached: true,
-  });
-  // Without a shell there is no watching; the broker runs all the same and is stopped in the ordinary way.
-  watcher.once('error', () => {
-    watcher.unref();
-  });
-  watcher.unref();
-  return watcher;
-}
-
-/** Tiered compilation stops at its first level: brokers here live for seconds, and start a third faster so. */
-function arguments_(libs: string, node: KafkaNode, { heapMib }: RunOptions): string[] {
-  return [
-    `-Xmx${heapMib}m`,
-    '-XX:+UseSerialGC',
-    '-XX:TieredStopAtLevel=1',
-    '-XX:+ExitOnOutOfMemoryError',
-    '-Djava.awt.headless=true',
-    `-Dlog4j2.configurationFile=${loggingPath(node)}`,
-    '-cp',
-    `${libs}/*`,
-    'kafka.Kafka',
-    propertiesPath(node),
-  ];
-}
 
 function runOf(child: ChildProcess, pid: number, watcher: ChildProcess | undefined): BrokerRun {
   let over = false;
@@ -71,10 +42,13 @@ function runOf(child: ChildProcess, pid: number, watcher: ChildProcess | undefin
 /** Brokers run by the program `java` from the jars in the directory `libs`. */
 export function javaRuntime(java: string, libs: string): KafkaRuntime {
   return {
-    async format(node, clusterId) {
-      const args = ['-XX:TieredStopAtLevel=1', '-Xmx128m', '-cp', `${libs}/*`, 'kafka.tools.StorageTool'];
-      args.push('format', '--cluster-id', clusterId, '--config', propertiesPath(node));
-      const { exitCode, output } = await runProgram(java, args, { timeoutMs: formatTimeoutMs });
+    name: 'java',
+    async format(node, clusterId, signal) {
+      const { exitCode, output } = await runProgram(java, formatArguments(libs, node, clusterId), {
+        timeoutMs: formatTimeoutMs,
+        ...(signal === undefined ? {} : { signal }),
+      });
+      signal?.throwIfAborted();
       if (exitCode !== 0)
         throw new LocalError(
           'format',
@@ -84,7 +58,7 @@ export function javaRuntime(java: string, libs: string): KafkaRuntime {
     async start(node, options) {
       const log = await open(logPath(node), 'a');
       try {
-        const child = spawn(java, arguments_(libs, node, options), {
+        const child = spawn(java, brokerArguments(libs, node, options), {
           stdio: ['ignore', log.fd, log.fd],
           detached: true,
         });
@@ -92,8 +66,10 @@ export function javaRuntime(java: string, libs: string): KafkaRuntime {
           const [error] = (await once(child, 'error')) as [Error];
           throw new LocalError('start', `cannot run ${java}: ${error.message}`, { cause: error });
         }
-        const directory = options.temporary ? node.directory : undefined;
-        const watcher = options.endWithParent ? watch(child.pid, directory) : undefined;
+        const directory = options.temporary ? node.directory : '';
+        const watcher = options.endWithParent
+          ? afterThisProcess(killScript, [String(child.pid), directory])
+          : undefined;
         if (!options.endWithParent) child.unref();
         return runOf(child, child.pid, watcher);
       } finally {

@@ -1,12 +1,15 @@
 /**
- * The seam between a cluster and what runs its brokers: a Java virtual machine here (`java-runtime.ts`); a container
- * engine would be another implementation.
+ * The seam between a cluster and what runs its brokers: a Java virtual machine of this user (`java-runtime.ts`)
+ * or one in a container (`docker-runtime.ts`).
  */
 import type { KafkaNode } from './node-config.ts';
 
 /** One run of a broker, from its start to its end. */
 export interface BrokerRun {
+  /** Of the Java virtual machine; of the program `docker` that is attached to it, for a container. */
   readonly pid: number;
+  /** Name of the container, where the broker is in one. */
+  readonly container?: string;
   /** Resolves when the process has ended, with how. Never rejects. */
   readonly ended: Promise<string>;
   /** Whether it has ended. */
@@ -24,9 +27,12 @@ export interface RunOptions {
   readonly temporary: boolean;
 }
 
+export type KafkaRuntimeName = 'java' | 'docker';
+
 export interface KafkaRuntime {
+  readonly name: KafkaRuntimeName;
   /** Prepare the data directory of a node, whose properties are written. @throws LocalError `format` */
-  format(node: KafkaNode, clusterId: string): Promise<void>;
+  format(node: KafkaNode, clusterId: string, signal?: AbortSignal): Promise<void>;
   /** Start the broker; its output is appended to `logPath(node)`. @throws LocalError `start` */
   start(node: KafkaNode, options: RunOptions): Promise<BrokerRun>;
 }

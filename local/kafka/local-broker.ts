@@ -18,8 +18,12 @@ export interface LocalBroker {
   readonly port: number;
   /** Of the process that runs now, or ran last. */
   readonly pid: number;
+  /** Name of the container that it runs in; undefined without one. */
+  readonly container: string | undefined;
   /** Where its output goes. */
   readonly logPath: string;
+  /** Resolves when the process that runs now, or ran last, has ended, with how. */
+  ended(): Promise<string>;
   /** SIGKILL; resolves when it has ended. */
   kill(): Promise<void>;
   /** An orderly end, or after `stopTimeoutMs` one by SIGKILL. */
@@ -32,10 +36,10 @@ export interface LocalBroker {
   resume(): void;
 }
 
-/** The ids of the brokers that a broker knows to be alive. Rejects when it does not answer. */
-async function livingBrokers(node: KafkaNode): Promise<number[]> {
+/** The ids of the brokers that the one at `address` (`host:port`) knows to be alive. Rejects when it does not answer. */
+export async function livingBrokers(address: string): Promise<number[]> {
   const client = new Kafka({
-    brokers: [`${node.host}:${node.port}`],
+    brokers: [address],
     logLevel: logLevel.NOTHING,
     connectionTimeout: 1_000,
     requestTimeout: 2_000,
@@ -102,6 +106,13 @@ export class BrokerHandle implements LocalBroker {
     if (this.#run === undefined) throw new LocalError('start', `broker ${this.id} was never started`);
     return this.#run.pid;
   }
+  get container(): string | undefined {
+    return this.#run?.container;
+  }
+
+  async ended(): Promise<string> {
+    return this.#run === undefined ? 'it was never started' : this.#run.ended;
+  }
 
   /** Start the process, without waiting for its answer. */
   async launch(): Promise<void> {
@@ -110,14 +121,15 @@ export class BrokerHandle implements LocalBroker {
   }
 
   /** Resolves when this broker answers and knows itself and `others` to be alive. */
-  async ready(others: readonly number[]): Promise<void> {
+  async ready(others: readonly number[], signal?: AbortSignal): Promise<void> {
     const giveUpAtMs = performance.now() + this.#startTimeoutMs;
     let reason = 'it did not answer';
     for (;;) {
+      signal?.throwIfAborted();
       const run = this.#run;
       if (run === undefined || run.hasEnded()) throw await this.#ended(run);
       try {
-        const living = await livingBrokers(this.#node);
+        const living = await livingBrokers(`${this.host}:${this.port}`);
         if ([this.id, ...others].every((id) => living.includes(id))) return;
         reason = `of the brokers only ${living.join(', ') || 'none'} are alive`;
       } catch (error) {
@@ -175,6 +187,7 @@ export class BrokerHandle implements LocalBroker {
     const message = `${this.#name()} ${how} before it was ready; ${this.logPath} ends:\n${tail}`;
     // java.net.BindException; for the controller's listener it is wrapped, with the same words.
     if (/Address already in use|failed to bind/.test(tail)) return new LocalError('port-in-use', message);
+    if (tail.includes('No space left on device')) return new LocalError('disk-full', message);
     return new LocalError('start', message);
   }
 }

@@ -12,11 +12,11 @@ export interface ProgramEnd {
 
 const keptBytes = 16_384;
 
-/** Run a program. Never rejects: how it ended is the result. */
+/** Run a program; `signal` kills it. Never rejects: how it ended is the result. */
 export function runProgram(
   program: string,
   args: readonly string[],
-  options: { readonly cwd?: string; readonly timeoutMs: number },
+  options: { readonly cwd?: string; readonly timeoutMs: number; readonly signal?: AbortSignal },
 ): Promise<ProgramEnd> {
   return new Promise((resolve) => {
     let output = '';
@@ -26,6 +26,7 @@ export function runProgram(
       timeout: options.timeoutMs,
       killSignal: 'SIGKILL',
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
     });
     const keep = (chunk: Buffer): void => {
       output = (output + chunk.toString('utf8')).slice(-keptBytes);
