@@ -1,7 +1,8 @@
 /**
  * Flow of least cost through a small network, one unit after the other: what `placement.ts` finds the best placement with.
+ * Costs are of two orders: any burden outweighs every price.
  *
- * A task is a unit that flows to the sink; each arc is a decision with its price. Successive shortest paths, where a later
+ * A task is a unit that flows to the sink; each arc is a decision with its cost. Successive shortest paths, where a later
  * unit may send an earlier one elsewhere (Ahuja, Magnanti, Orlin, Network Flows, 9.7): so the sum is the least there
  * is, whatever the order of the units, which no rule of thumb gives.
  *
@@ -12,9 +13,9 @@
 export interface Arc {
   readonly from: number;
   readonly to: number;
-  /** The price of the first unit. */
-  readonly cost: number;
-  /** By how much each unit is dearer than the one before: not negative, so that units spread over arcs. */
+  /** Of each unit, a whole number. */
+  readonly price: number;
+  /** The first unit is no burden, each more is one by this much more than the one before: so units spread over arcs. */
   readonly rise: number;
   readonly capacity: number;
   flow: number;
@@ -28,7 +29,7 @@ export interface Network {
 /** A network of nodes 0 to `nodes` - 1 without arcs. */
 export const networkOf = (nodes: number): Network => ({ touching: Array.from({ length: nodes }, () => []) });
 
-/** Costs and rises are integers, at least 0; their sums along a path stay below 2^53. */
+/** Prices and rises are whole numbers from 0 on; those of a path add up to less than 2^53. */
 export function addArc(network: Network, arc: Omit<Arc, 'flow'>): Arc {
   const added: Arc = { ...arc, flow: 0 };
   network.touching[arc.from]!.push(added);
@@ -36,30 +37,36 @@ export function addArc(network: Network, arc: Omit<Arc, 'flow'>): Arc {
   return added;
 }
 
-/** The price of one more unit along an arc from `node`, or, against it, what one less gives back. */
-function priceFrom(arc: Arc, node: number): number {
-  if (arc.from === node) return arc.flow < arc.capacity ? arc.cost + arc.rise * arc.flow : Infinity;
-  return arc.flow > 0 ? -(arc.cost + arc.rise * (arc.flow - 1)) : Infinity;
-}
-
 const otherEnd = (arc: Arc, node: number): number => (arc.from === node ? arc.to : arc.from);
 
-/** By node: the arc by which the cheapest way from `source` comes. Bellman and Ford's, with a queue: prices may be negative. */
+/** Whether a unit can go from `node` along the arc, or against it, which takes one back that went along. */
+const isOpen = (arc: Arc, node: number): boolean =>
+  arc.from === node ? arc.flow < arc.capacity : arc.flow > 0;
+const burdenFrom = (arc: Arc, node: number): number =>
+  arc.from === node ? arc.rise * arc.flow : -arc.rise * (arc.flow - 1);
+const priceFrom = (arc: Arc, node: number): number => (arc.from === node ? arc.price : -arc.price);
+
+/** By node: the arc by which the cheapest way from `source` comes. Bellman and Ford's, with a queue: costs may be negative. */
 function cheapestWays({ touching }: Network, source: number, sink: number): (Arc | undefined)[] {
-  const price = new Float64Array(touching.length).fill(Infinity);
+  const burdens = new Float64Array(touching.length).fill(Infinity);
+  const prices = new Float64Array(touching.length).fill(Infinity);
   const by = new Array<Arc | undefined>(touching.length).fill(undefined);
   const isQueued = new Uint8Array(touching.length);
   const queue = [source];
-  price[source] = 0;
+  burdens[source] = 0;
+  prices[source] = 0;
   for (let next = 0; next < queue.length; next++) {
     const node = queue[next]!;
     isQueued[node] = 0;
     if (node === sink) continue;
     for (const arc of touching[node]!) {
+      if (!isOpen(arc, node)) continue;
       const end = otherEnd(arc, node);
-      const through = price[node]! + priceFrom(arc, node);
-      if (through >= price[end]!) continue;
-      price[end] = through;
+      const burden = burdens[node]! + burdenFrom(arc, node);
+      const price = prices[node]! + priceFrom(arc, node);
+      if (burden > burdens[end]! || (burden === burdens[end]! && price >= prices[end]!)) continue;
+      burdens[end] = burden;
+      prices[end] = price;
       by[end] = arc;
       if (isQueued[end] === 1) continue;
       isQueued[end] = 1;

@@ -46,7 +46,7 @@ const anyMember = fc.record({
     fc.record({
       topic: fc.constantFrom(...topics),
       partition: fc.nat(3),
-      offset: fc.oneof(fc.nat(3), fc.constantFrom(-1, NaN, Infinity)),
+      offset: fc.oneof(fc.nat(20), fc.constantFrom(-1, NaN, Infinity)),
     }),
     { maxLength: 8 },
   ),
@@ -101,26 +101,29 @@ function badness(home: readonly number[], tasks: readonly Task[], members: reado
       (_, m) => home.filter((at, t) => at === m && (topic ?? tasks[t]!.topic) === tasks[t]!.topic).length,
     );
   const spreads = topics.reduce((sum, topic) => sum + squares(count(topic)), 0);
+  const offsetOf = ({ stored }: Member, of: Task): number =>
+    Math.max(
+      -1,
+      ...stored
+        .filter((s) => nameOf(s) === nameOf(of) && s.offset >= 0 && s.offset < Infinity)
+        .map((s) => s.offset),
+    );
+  const furthest = Math.max(1, ...members.flatMap((member) => tasks.map((task) => offsetOf(member, task))));
   let moves = 0;
-  let storeRanks = 0;
-  for (const [t, at] of home.entries()) {
-    const has = ({ owned }: Member): boolean => owned.some((task) => nameOf(task) === nameOf(tasks[t]!));
+  let restored = 0;
+  for (const [t, task] of tasks.entries()) {
+    const at = members[home[t]!]!;
     const owner = members
-      .filter(has)
+      .filter(({ owned }) => owned.some((one) => nameOf(one) === nameOf(task)))
       .sort((a, b) => b.generation - a.generation || (a.id < b.id ? -1 : 1))
       .at(0);
-    if (owner === members[at]) continue;
+    if (owner === at) continue;
     moves += 1;
-    const offsets = members.map(({ stored }) =>
-      Math.max(
-        -1,
-        ...stored.filter((s) => nameOf(s) === nameOf(tasks[t]!) && s.offset >= 0).map((s) => s.offset),
-      ),
-    );
-    const better = new Set(offsets.filter((offset) => offset > offsets[at]!)).size;
-    storeRanks += offsets[at]! < 0 ? 3 : Math.min(2, better);
+    const best = Math.max(0, ...members.map((member) => offsetOf(member, task)));
+    const here = offsetOf(at, task);
+    restored += Math.ceil(((best - Math.max(0, here)) / furthest) * 1e6) + (here < 0 ? 1 : 0);
   }
-  return [squares(count()), spreads, moves, storeRanks];
+  return [squares(count()), spreads, moves, restored];
 }
 
 const isBetter = (a: readonly number[], b: readonly number[]): boolean => {

@@ -1,16 +1,16 @@
 /**
  * Which member of the group runs which tasks: a pure function of what the members say of themselves.
  *
- * Written as a flow of least cost (`placement-flow.ts`): task -> slot (a processor at a member) -> member -> sink. Balance
- * has the highest price, then each task that leaves its owner, then each that comes to a member without its store.
+ * Written as a flow of least cost (`placement-flow.ts`): task -> slot (a processor at a member) -> member -> sink. Want
+ * of balance is the burden; what has a price is each task that leaves its owner, and then what it has to restore.
  *
  * I1  Every task that some member may have is placed exactly once, and no other.
  * I2  Members of the same topics have loads that differ by at most 1, in all and for each processor alone (both are
  *     always possible at once). Where members have other topics, the sum of their squared loads is the least, and of
  *     such placements those are taken whose processors are spread best.
  * I3  No placement that is as balanced keeps more tasks with their owners. A member that joins takes what balance requires.
- * I4  Of those, none is better for the stores: a task that must move goes to the member that has most of it on disk. So a
- *     member that comes back, under a new id, gets its own tasks back, and while it is away nothing else moves.
+ * I4  Of those, none has less to restore, by the offsets of the stores: a task that must move goes to the member that has
+ *     most of it on disk. So a member that comes back, under a new id, gets its own tasks back.
  * I5  The order of tasks and members means nothing; claims on tasks that are none, and nonsense offsets, neither.
  */
 import { addArc, type Arc, type Network, networkOf, sendOne } from './placement-flow.ts';
@@ -41,10 +41,10 @@ const nameOf = ({ topic, partition }: Task): string => `${topic}-${partition}`;
 const compare = <T extends string | number>(a: T, b: T): number => (a < b ? -1 : a > b ? 1 : 0);
 const byName = (a: Task, b: Task): number => compare(a.topic, b.topic) || a.partition - b.partition;
 
-/** How much worse than the best a member's store is: 0 to 2 by its rank; 3 without one. */
-const worstStore = 3;
+/** The price of restoring the task whose store has come furthest, from nothing. */
+const wholeRestore = 1_000_000;
 
-/** Per task: what a member without its own claim costs, and what those with one cost. */
+/** Of a task: at members that claim nothing, and at those that do. */
 interface Prices {
   readonly anywhere: number;
   readonly at: ReadonlyMap<string, number>;
@@ -64,7 +64,7 @@ function storesOf(members: readonly Member[]): Map<string, Map<string, number>> 
   const stores = new Map<string, Map<string, number>>();
   for (const { id, stored } of members)
     for (const task of stored) {
-      if (!(task.offset >= 0)) continue;
+      if (!Number.isFinite(task.offset) || task.offset < 0) continue;
       const name = nameOf(task);
       const offsets = stores.get(name) ?? new Map<string, number>();
       stores.set(name, offsets.set(id, Math.max(task.offset, offsets.get(id) ?? 0)));
@@ -75,17 +75,19 @@ function storesOf(members: readonly Member[]): Map<string, Map<string, number>> 
 function pricesOf(tasks: readonly Task[], members: readonly Member[]): Prices[] {
   const owners = ownersOf(members);
   const stores = storesOf(members);
-  // One move more costs more than the worst stores for all.
-  const move = worstStore * tasks.length + 1;
+  const furthest = Math.max(1, ...[...stores.values()].map((offsets) => Math.max(...offsets.values())));
+  // One move more costs more than to restore all.
+  const move = (wholeRestore + 1) * tasks.length;
   return tasks.map((task) => {
     const name = nameOf(task);
     const offsets = stores.get(name) ?? new Map<string, number>();
-    const ranks = [...new Set(offsets.values())].sort((a, b) => b - a);
+    const best = Math.max(0, ...offsets.values());
+    const restoreFrom = (offset: number): number => Math.ceil(((best - offset) / furthest) * wholeRestore);
     const at = new Map<string, number>();
-    for (const [id, offset] of offsets) at.set(id, move + Math.min(ranks.indexOf(offset), worstStore - 1));
+    for (const [id, offset] of offsets) at.set(id, move + restoreFrom(offset));
     const owner = owners.get(name);
     if (owner !== undefined) at.set(owner, 0);
-    return { anywhere: move + worstStore, at };
+    return { anywhere: move + restoreFrom(0) + 1, at };
   });
 }
 
@@ -144,26 +146,25 @@ function planOf(tasks: readonly Task[], members: readonly Member[]): Plan {
   const sink = firstMember + members.length;
   const network = networkOf(sink + 1);
   const prices = pricesOf(tasks, members);
-  // Balance costs more than moving everything, and that of members more than that of slots. Exact up to 5,000 tasks.
-  const slotRise = ((prices[0]?.anywhere ?? 0) + 1) * tasks.length;
-  const memberRise = slotRise * (tasks.length + 1);
+  // One slot's or more: members are balanced first.
+  const memberRise = tasks.length + 1;
   const anyNode = (topic: string): number => tasks.length + topics.indexOf(topic);
-  const open = { cost: 0, rise: 0, capacity: Infinity };
+  const open = { price: 0, rise: 0, capacity: Infinity };
   const anyArcs = slots.map((slot) => ({
     slot,
     arc: addArc(network, { ...open, from: anyNode(slot.topic), to: slot.node }),
   }));
   for (const { node, member } of slots)
-    addArc(network, { ...open, rise: slotRise, from: node, to: firstMember + member });
+    addArc(network, { ...open, rise: 1, from: node, to: firstMember + member });
   for (const [member] of members.entries())
     addArc(network, { ...open, rise: memberRise, from: firstMember + member, to: sink });
   const choices = tasks.map(({ topic }, from) => {
     const { anywhere, at } = prices[from]!;
-    addArc(network, { from, to: anyNode(topic), cost: anywhere, rise: 0, capacity: 1 });
+    addArc(network, { from, to: anyNode(topic), price: anywhere, rise: 0, capacity: 1 });
     return slots.flatMap((slot) => {
-      const cost = slot.topic === topic ? at.get(members[slot.member]!.id) : undefined;
-      if (cost === undefined) return [];
-      return [{ slot, arc: addArc(network, { from, to: slot.node, cost, rise: 0, capacity: 1 }) }];
+      const price = slot.topic === topic ? at.get(members[slot.member]!.id) : undefined;
+      if (price === undefined) return [];
+      return [{ slot, arc: addArc(network, { from, to: slot.node, price, rise: 0, capacity: 1 }) }];
     });
   });
   const anySlot = (topic: string): Slot | undefined => {

@@ -30,7 +30,7 @@ export interface GroupMemberConfig {
   readonly kafka: KafkaConfig;
   readonly groupId: string;
   readonly topics: readonly string[];
-  /** Round robin by default. Members of a group must have the same. */
+  /** Round robin by default. Members of a group must have the same. Its `protocol` is asked each time the member joins. */
   readonly assigner?: PartitionAssigner;
   /** 10 s by default. */
   readonly sessionTimeoutMs?: number;
@@ -38,8 +38,8 @@ export interface GroupMemberConfig {
   readonly rebalanceTimeoutMs?: number;
   /** Between heartbeats: also how soon a rebalance is noticed. 500 ms by default. */
   readonly heartbeatMs?: number;
-  /** These partitions are this member's now, and no others. It must not throw. */
-  readonly onAssigned: (assignment: Assignment) => void;
+  /** These partitions are this member's in a generation of the group, and no others. It must not throw. */
+  readonly onAssigned: (assignment: Assignment, generation: number) => void;
   /** The partitions may be another member's soon: commit what is to be committed and stop. It should not reject. */
   readonly beforeRebalance: () => Promise<void>;
   /** The partitions may be another member's already: drop what is not committed. It must not throw. */
@@ -107,6 +107,11 @@ export class GroupMember {
 
   get assignment(): Assignment {
     return this.#assignment;
+  }
+
+  /** When the heartbeat (or join) was sent that the group answered last, on the clock of `performance.now()`. */
+  get heardAtMs(): number {
+    return this.#heardAtMs;
   }
 
   /**
@@ -216,7 +221,7 @@ export class GroupMember {
         .assigned()
         .map(({ topic, partitions }) => [topic, partitions.toSorted((a, b) => a - b)] as const),
     );
-    this.#config.onAssigned(this.#assignment);
+    this.#config.onAssigned(this.#assignment, this.#group.generationId ?? -1);
   }
 
   /** Heartbeats and rebalances until the member leaves, or until the group refuses it for good. */
@@ -239,9 +244,10 @@ export class GroupMember {
   }
 
   async #heartbeat(): Promise<'none' | 'rebalance' | 'lost'> {
+    const sentAtMs = performance.now();
     try {
       await this.#group.heartbeat({ interval: 0 });
-      this.#heardAtMs = performance.now();
+      this.#heardAtMs = sentAtMs;
       return 'none';
     } catch (error) {
       const type = typeOf(error);

@@ -17,6 +17,7 @@ export interface KafkaBroker {
   offsetCommit(parameters: object): Promise<unknown>;
   offsetFetch(parameters: object): Promise<{
     readonly responses: readonly {
+      readonly topic: string;
       readonly partitions: readonly {
         readonly partition: number;
         readonly offset: string;
@@ -30,6 +31,9 @@ export interface KafkaBroker {
     }[];
   }>;
 }
+
+/** kafkajs's public `Cluster`, the part of its own that assigners may use. */
+type AssignersCluster = Parameters<PartitionAssigner>[0]['cluster'];
 
 interface ProtocolRequest {
   readonly request: { readonly apiVersion: number };
@@ -169,13 +173,49 @@ export async function listOffset(
   return Number(responses[0]!.partitions[0]!.offset);
 }
 
+/** What Kafka answers about a topic that is not for us: it is not there, or not ours to see. */
+const absent: ReadonlySet<unknown> = new Set([
+  'UNKNOWN_TOPIC_OR_PARTITION',
+  'INVALID_TOPIC_EXCEPTION',
+  'TOPIC_AUTHORIZATION_FAILED',
+]);
+
+/**
+ * The partitions of topics that an assigner's own member does not subscribe to. Those that are not there have none; they do
+ * not become targets of the cluster, which looks nothing up any more once one of its targets is gone.
+ *
+ * @throws kafkajs's own errors when no broker answers
+ */
+export async function partitionsOfForeign(
+  cluster: AssignersCluster,
+  own: readonly string[],
+  foreign: readonly string[],
+): Promise<{ topic: string; partition: number }[]> {
+  // kafkajs's types know no argument.
+  const lookup = cluster as unknown as {
+    metadata(of: { readonly topics: readonly string[] }): ReturnType<AssignersCluster['metadata']>;
+  };
+  const found: { topic: string; partition: number }[] = [];
+  for (const topic of foreign) {
+    try {
+      // It keeps what it looks up and forgets everything else: so the member's own are looked up again with it.
+      const { topicMetadata } = await lookup.metadata({ topics: [...own, topic] });
+      for (const { topic: name, partitionMetadata } of topicMetadata)
+        if (name === topic)
+          for (const { partitionId } of partitionMetadata) found.push({ topic, partition: partitionId });
+    } catch (error) {
+      if (!(error instanceof Error && 'type' in error && absent.has(error.type))) throw error;
+    }
+  }
+  return found;
+}
+
 /** Membership in a consumer group, over the connections of a cluster. It does not join yet. */
 export function createGroup(cluster: KafkaCluster, config: KafkaConfig, group: KafkaGroupConfig): KafkaGroup {
   const { groupId, topics } = group;
   const logger = loggerOf(config) as Logger;
-  // kafkajs's public `Cluster` is the part of its own that assigners may use.
   const ofAssigner = {
-    cluster: cluster as unknown as Parameters<PartitionAssigner>[0]['cluster'],
+    cluster: cluster as unknown as AssignersCluster,
     groupId,
     logger,
   };
