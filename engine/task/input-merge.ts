@@ -33,7 +33,7 @@ export class SourceBuffer {
 }
 
 /** Index of the buffer whose head goes next; -1 when all are empty. */
-export function nextSource(buffers: readonly SourceBuffer[]): number {
+export function nextSource(buffers: readonly { readonly head: LogRecord | undefined }[]): number {
   let best = -1;
   let bestTimeMs = Infinity;
   for (let i = 0; i < buffers.length; i += 1) {

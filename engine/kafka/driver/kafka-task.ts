@@ -1,0 +1,277 @@
+/**
+ * A task that this process was given: taken over, kept alive through what can be mended, given back.
+ *
+ * I1  A take-over goes in this order: the producer's `initTransactions` ends the predecessor's transaction and fences it; then
+ *     positions and the end of the changelog are read; then the state is restored; then the inputs are read from there.
+ * I2  After a failure the task is taken over again only once the group has counted this process in since then: one that was
+ *     frozen, or that the group has given up, must not fence its successor.
+ * I3  What cannot be mended by taking over again (a bug, a refusal, a truncated input) fails the task for good, and is told; the
+ *     process goes on with its other tasks.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { EngineError } from '../../engine-error.ts';
+import { TaskCore } from '../../task/task-core.ts';
+import type { Processor } from '../../topology/processor.ts';
+import { changelogTopic, offsetsGroup, transactionalId } from '../names.ts';
+import type { PartitionReader } from '../reader/partition-reader.ts';
+import { committedPositions } from './committed-positions.ts';
+import { restoreTask } from './restore-task.ts';
+import { startPositions } from './start-positions.ts';
+import type { StateStore } from './state-store.ts';
+import type { TaskEnvironment } from './task-environment.ts';
+import { TaskInput } from './task-input.ts';
+import { asEngineError, TaskRun } from './task-run.ts';
+import type { TaskPhase, TaskStatus } from './task-status.ts';
+import { TransactionalProducer } from './transactional-producer.ts';
+
+const firstPauseMs = 100;
+const longestPauseMs = 10_000;
+const closeMs = 1_500;
+const noCounters = { records: 0, deadLetters: 0, late: 0, duplicates: 0, timersFired: 0, outputs: 0 };
+
+export class KafkaTask {
+  readonly processor: Processor;
+  readonly partition: number;
+  readonly #env: TaskEnvironment;
+  readonly #closing = new AbortController();
+  readonly #life: Promise<void>;
+  #phase: TaskPhase = 'taking-over';
+  #run: TaskRun | undefined;
+  #restored = 0;
+  #toRestore = 0;
+  #error: unknown;
+  /** Whether the last life ended with everything committed. */
+  #isInOrder = false;
+
+  /** Begins at once to take the task over. `onFailed` hears of I3. */
+  constructor(
+    env: TaskEnvironment,
+    processor: Processor,
+    partition: number,
+    onFailed: (task: KafkaTask, error: unknown) => void,
+  ) {
+    this.#env = env;
+    this.processor = processor;
+    this.partition = partition;
+    this.#life = this.#live().catch((error: unknown) => {
+      this.#error = error;
+      this.#phase = 'failed';
+      onFailed(this, error);
+    });
+  }
+
+  /** `<processor>-<partition>` */
+  get id(): string {
+    return `${this.processor.name}-${this.partition}`;
+  }
+
+  get phase(): TaskPhase {
+    return this.#phase;
+  }
+
+  /** After `release`: whether everything that was processed is committed. */
+  get isInOrder(): boolean {
+    return this.#isInOrder;
+  }
+
+  pump(maxRecords: number, nowMs: number): number {
+    return this.#run?.pump(maxRecords, nowMs) ?? 0;
+  }
+
+  dueMs(nowMs: number): number {
+    return this.#run?.dueMs(nowMs) ?? Infinity;
+  }
+
+  status(): TaskStatus {
+    const run = this.#run;
+    return {
+      task: this.id,
+      processor: this.processor.name,
+      partition: this.partition,
+      phase: this.#phase,
+      restored: this.#restored,
+      toRestore: this.#toRestore,
+      counters: { ...(run?.core.counters ?? noCounters) },
+      watermarkMs: run?.core.watermarkMs ?? -Infinity,
+      keys: run?.core.keyCount ?? 0,
+      commits: run?.commits ?? 0,
+      aborts: run?.aborts ?? 0,
+      commitMs: [...(run?.commitMs ?? [])],
+      lastCommitAtMs: run?.lastCommitAtMs ?? 0,
+      inputs: (run?.inputs ?? []).map(({ reader }, i) => ({
+        topic: reader.topic,
+        partition: reader.partition,
+        position: run!.position(i),
+        end: reader.lastStableOffset,
+      })),
+      ...(this.#error === undefined ? {} : { error: this.#error }),
+    };
+  }
+
+  /** Commits what was fed, for `commitTimeoutMs` at most, and gives the task back. Never rejects. */
+  async release(commitTimeoutMs: number): Promise<void> {
+    const run = this.#run;
+    if (run !== undefined) {
+      const abort = new AbortController();
+      const finished = run.finish().then(
+        () => {
+          this.#isInOrder = true;
+        },
+        () => undefined,
+      );
+      await Promise.race([
+        finished,
+        sleep(commitTimeoutMs, undefined, { signal: abort.signal }).catch(() => undefined),
+      ]);
+      abort.abort();
+    }
+    await this.drop();
+  }
+
+  /** Gives the task back at once; what is not committed is dropped. Never rejects. */
+  async drop(): Promise<void> {
+    this.#closing.abort();
+    const run = this.#run;
+    this.#run = undefined;
+    if (run !== undefined) await run.close(closeMs, this.#isInOrder);
+    await this.#life;
+    if (this.#phase !== 'failed') this.#phase = 'closed';
+  }
+
+  async #live(): Promise<void> {
+    const { signal } = this.#closing;
+    for (let pauseMs = firstPauseMs; !this.#isClosing(); pauseMs = Math.min(longestPauseMs, pauseMs * 2)) {
+      let failedAtMs: number;
+      try {
+        const run = await this.#takeOver(signal);
+        if (this.#isClosing()) {
+          await run.close(closeMs, false);
+          return;
+        }
+        this.#run = run;
+        this.#phase = 'running';
+        this.#env.wake();
+        pauseMs = firstPauseMs;
+        await run.over;
+        return;
+      } catch (error) {
+        failedAtMs = performance.now();
+        await this.#endRun();
+        if (this.#isClosing()) return;
+        if (!this.#isMendable(error)) throw error;
+        this.#env.onTrouble(this.id, asEngineError(error));
+      }
+      this.#phase = 'taking-over';
+      try {
+        await sleep(pauseMs, undefined, { signal });
+        await this.#env.confirmed(failedAtMs, signal);
+      } catch (error) {
+        if (!this.#isClosing()) throw error;
+      }
+    }
+  }
+
+  #isClosing(): boolean {
+    return this.#closing.signal.aborted;
+  }
+
+  async #endRun(): Promise<void> {
+    const run = this.#run;
+    this.#run = undefined;
+    await run?.close(closeMs, false);
+  }
+
+  async #takeOver(signal: AbortSignal): Promise<TaskRun> {
+    const { app, connection, writers, parameters } = this.#env;
+    this.#phase = 'taking-over';
+    const { processor, partition } = this;
+    const core = new TaskCore({
+      processor,
+      partition,
+      writers,
+      parameters: parameters[processor.name] ?? {},
+    });
+    const offsets = await this.#env.offsetsOf(processor.name, signal);
+    const producer = await TransactionalProducer.open(
+      {
+        connection,
+        transactionalId: transactionalId(app.name, processor.name, partition),
+        offsets,
+        onTrouble: (error) => {
+          this.#env.onTrouble(this.id, error);
+        },
+      },
+      signal,
+    );
+    let store: StateStore | undefined;
+    try {
+      store = await this.#env.openStore(processor.name, partition);
+      store = await this.#restore(core, store, signal);
+      const inputs = await this.#inputsAt(core, signal);
+      return new TaskRun(this.#env, { core, producer, store, inputs });
+    } catch (error) {
+      await Promise.all([producer.close(closeMs), store?.close()]);
+      throw error;
+    }
+  }
+
+  #restore(core: TaskCore, store: StateStore, signal: AbortSignal): Promise<StateStore> {
+    this.#phase = 'restoring';
+    return restoreTask({
+      reader: this.#env.reader,
+      core,
+      store,
+      topic: changelogTopic(this.#env.app.name, this.processor.name),
+      partition: this.partition,
+      onProgress: (done, all) => {
+        this.#restored = done;
+        this.#toRestore = all;
+      },
+      onStoreFailed: (error) => {
+        this.#env.onTrouble(this.id, asEngineError(error));
+      },
+      signal,
+    });
+  }
+
+  async #inputsAt(core: TaskCore, signal: AbortSignal): Promise<TaskInput[]> {
+    const { app, cluster, reader, gate, settings } = this.#env;
+    const group = offsetsGroup(app.name, this.processor.name);
+    const committed = await committedPositions(
+      cluster,
+      group,
+      core.sources.filter(({ table }) => !table),
+    );
+    const positions = startPositions(app.name, core, committed);
+    const readers: PartitionReader[] = [];
+    try {
+      for (const [i, { topic, partition }] of core.sources.entries()) {
+        signal.throwIfAborted();
+        const first = await reader.offsetOf(topic, partition, 'start');
+        let from = positions[i] ?? first;
+        if (from < first && settings.truncatedInputs === 'skip') {
+          this.#env.onTrouble(
+            this.id,
+            new EngineError(
+              'offset-out-of-range',
+              `${topic}/${partition}: retention removed the records from offset ${from} to before ${first}, which were not read; they are skipped`,
+            ),
+          );
+          from = first;
+        }
+        readers.push(await reader.assign(topic, partition, from));
+      }
+    } catch (error) {
+      for (const one of readers) reader.unassign(one.topic, one.partition);
+      throw error;
+    }
+    return readers.map((one) => new TaskInput(one, gate));
+  }
+
+  /** Whether a new take-over can help. */
+  #isMendable(error: unknown): boolean {
+    if (!(error instanceof EngineError)) return false;
+    if (error.code === 'offset-out-of-range') return this.#env.settings.truncatedInputs === 'skip';
+    return error.retryable || error.code === 'fenced';
+  }
+}

@@ -1,0 +1,67 @@
+/**
+ * Holds records back whose writer's schema is not known yet: it is announced on `weir.schemas` before the first record, but
+ * two topics are read at two paces. A schema that does not come in time is waited for once, not for each of its records.
+ */
+import { parseFrame, SINGLE_OBJECT_HEADER_BYTES } from '../../codec/framing.ts';
+import type { WriterSchemas } from '../../codec/writer-schemas.ts';
+import type { LogRecord } from '../../log/log.ts';
+
+export class SchemaGate {
+  readonly #writers: WriterSchemas;
+  readonly #waitMs: number;
+  /** When a record of an unknown schema was seen first, by the schema's frame. */
+  readonly #missingSinceMs = new Map<string, number>();
+  /** Of the record that was let through last: most have the same. */
+  #knownLow = -1;
+  #knownHigh = -1;
+
+  constructor(writers: WriterSchemas, waitMs: number) {
+    this.#writers = writers;
+    this.#waitMs = waitMs;
+  }
+
+  /** Index, from `from` on, of the first record that has to wait; -1 when none has to. `nowMs` as `performance.now()`. */
+  firstHeld(records: readonly LogRecord[], from: number, nowMs: number): number {
+    for (let i = from; i < records.length; i += 1) {
+      const { value } = records[i]!;
+      if (value !== null && !this.#passes(value, nowMs)) return i;
+    }
+    return -1;
+  }
+
+  #passes(value: Buffer, nowMs: number): boolean {
+    const isSingleObject =
+      value.length >= SINGLE_OBJECT_HEADER_BYTES && value[0] === 0xc3 && value[1] === 0x01;
+    if (!isSingleObject && value[0] !== 0) return true; // No frame: a dead letter at once.
+    if (isSingleObject) {
+      const low = value.readUInt32LE(2);
+      const high = value.readUInt32LE(6);
+      if (low === this.#knownLow && high === this.#knownHigh) return true;
+    }
+    return this.#isKnown(value) || this.#isOverdue(value, nowMs);
+  }
+
+  #isKnown(value: Buffer): boolean {
+    let frame;
+    try {
+      frame = parseFrame(value);
+    } catch {
+      return true; // Cut off: whoever decodes it says so in a dead letter.
+    }
+    if (frame.framing === 'confluent') return this.#writers.byConfluentId(frame.schemaId) !== undefined;
+    if (this.#writers.byFingerprint(frame.fingerprint) === undefined) return false;
+    this.#knownLow = value.readUInt32LE(2);
+    this.#knownHigh = value.readUInt32LE(6);
+    return true;
+  }
+
+  #isOverdue(value: Buffer, nowMs: number): boolean {
+    const id = value.toString('latin1', 0, value[0] === 0 ? 5 : SINGLE_OBJECT_HEADER_BYTES);
+    const sinceMs = this.#missingSinceMs.get(id);
+    if (sinceMs === undefined) {
+      this.#missingSinceMs.set(id, nowMs);
+      return this.#waitMs <= 0;
+    }
+    return nowMs - sinceMs >= this.#waitMs;
+  }
+}

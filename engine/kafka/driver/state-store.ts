@@ -1,0 +1,52 @@
+/**
+ * Where a task's state lies on this host between its lives, as the driver needs it. The changelog is what counts; a store only
+ * saves reading it again.
+ */
+import type { ChangelogEntry } from '../../task/task-io.ts';
+
+export interface StateStore {
+  /** Everything in the changelog before this offset is in the store; more may be. 0 when it is new. */
+  readonly offset: number;
+  /** Each key once, in no particular order. */
+  entries(): Iterable<ChangelogEntry>;
+  /**
+   * Applies entries (null deletes) in order, all or none, together with an offset that holds from then on.
+   * Rejects when the store is broken; it then keeps what it had, and refuses all later writes.
+   */
+  write(entries: readonly ChangelogEntry[], offset?: number): Promise<void>;
+  /** Begins again with nothing in it. */
+  clear(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** For tasks that keep nothing on disk: it holds entries until they are loaded, and forgets what comes after. */
+export class VolatileStore implements StateStore {
+  readonly offset = 0;
+  #entries: Map<string, ChangelogEntry> | undefined = new Map();
+
+  *entries(): Generator<ChangelogEntry> {
+    const loaded = this.#entries ?? [];
+    this.#entries = undefined;
+    yield* loaded.values();
+  }
+
+  write(entries: readonly ChangelogEntry[]): Promise<void> {
+    if (this.#entries !== undefined) {
+      for (const entry of entries) {
+        const key = entry.key.toString('latin1');
+        if (entry.value === null) this.#entries.delete(key);
+        else this.#entries.set(key, entry);
+      }
+    }
+    return Promise.resolve();
+  }
+
+  clear(): Promise<void> {
+    this.#entries = new Map();
+    return Promise.resolve();
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}

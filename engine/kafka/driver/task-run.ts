@@ -1,0 +1,330 @@
+/**
+ * One life of a task on Kafka, from its take-over until it ends: feeds the core, commits its transactions.
+ *
+ * I1  Between the beginning of a commit and its outcome the core takes no step.
+ * I2  Outputs, changelog, order journal and positions of a commit are one transaction. Only after it is committed does the
+ *     core's overlay become its base, and then goes to the local store.
+ * I3  A transaction that was aborted leaves the core at its last commit and the readers at its positions.
+ * I4  Any other failure ends this life: `over` rejects, and nothing is fed or committed after that.
+ * I5  The store's offset is a lower bound of its content: the end of the changelog as it was before a commit began is noted with
+ *     that commit.
+ * I6  An input counts as read to its end only while its broker answers; one that was found behind since the last tick counts as
+ *     behind at the next.
+ */
+import { EngineError } from '../../engine-error.ts';
+import { partitionOf } from '../../log/murmur2.ts';
+import type { LogRecord } from '../../log/log.ts';
+import { nextSource } from '../../task/input-merge.ts';
+import type { TaskCore } from '../../task/task-core.ts';
+import type { Commit, OutputRecord, RecordInput } from '../../task/task-io.ts';
+import { changelogTopic, journalTopic } from '../names.ts';
+import { VolatileStore, type StateStore } from './state-store.ts';
+import type { TaskEnvironment } from './task-environment.ts';
+import type { TaskInput } from './task-input.ts';
+import type { PlacedRecord, TransactionalProducer } from './transactional-producer.ts';
+
+/** A commit does not wait for its interval when there is more than this to write. */
+const maxOutputs = 20_000;
+const maxFed = 100_000;
+const floorEveryMs = 5_000;
+/** After so many transactions aborted in a row, each after a longer pause, it is no passing trouble. */
+const maxAborts = 10;
+const longestPauseMs = 5_000;
+const keptCommitTimes = 100;
+
+export interface TaskRunParts {
+  readonly core: TaskCore;
+  readonly producer: TransactionalProducer;
+  readonly store: StateStore;
+  /** One for each source of the core. */
+  readonly inputs: readonly TaskInput[];
+}
+
+export class TaskRun {
+  readonly core: TaskCore;
+  /** Resolves when the task was finished; rejects with what ended it. */
+  readonly over: Promise<void>;
+  readonly commitMs: number[] = [];
+  commits = 0;
+  aborts = 0;
+  lastCommitAtMs = 0;
+  readonly #env: TaskEnvironment;
+  readonly #producer: TransactionalProducer;
+  readonly #inputs: readonly TaskInput[];
+  readonly #input: { kind: 'record'; input: number; partition: number; record: LogRecord };
+  #store: StateStore;
+  #pending: OutputRecord[] = [];
+  #fed = 0;
+  #uncommitted = false;
+  #committing: Promise<void> | undefined;
+  #lastCommitMs = -Infinity;
+  #lastTickMs = -Infinity;
+  #lastCheckMs = -Infinity;
+  #pauseUntilMs = -Infinity;
+  #abortsInARow = 0;
+  #floor: number | undefined;
+  #floorAskedMs = -Infinity;
+  #isOver = false;
+  #end: { readonly resolve: () => void; readonly reject: (error: unknown) => void };
+
+  constructor(env: TaskEnvironment, { core, producer, store, inputs }: TaskRunParts) {
+    this.#env = env;
+    this.core = core;
+    this.#producer = producer;
+    this.#store = store;
+    this.#inputs = inputs;
+    this.#input = { kind: 'record', input: 0, partition: 0, record: unread };
+    let resolve: () => void = () => undefined;
+    let reject: (error: unknown) => void = () => undefined;
+    this.over = new Promise<void>((resolveOver, rejectOver) => {
+      resolve = resolveOver;
+      reject = rejectOver;
+    });
+    this.over.catch(() => undefined);
+    this.#end = { resolve, reject };
+  }
+
+  get inputs(): readonly TaskInput[] {
+    return this.#inputs;
+  }
+
+  /** Next offset to process of a source. */
+  position(source: number): number {
+    return this.core.nextOffset(source) ?? this.#inputs[source]!.start;
+  }
+
+  /** Feeds up to `maxRecords` records, and begins a commit when it is due. Returns how many it fed. */
+  pump(maxRecords: number, nowMs: number): number {
+    if (!this.#isOpen(nowMs)) return 0;
+    let fed = 0;
+    try {
+      for (; fed < maxRecords; fed += 1) {
+        for (const input of this.#inputs) input.refill(nowMs);
+        const index = nextSource(this.#inputs);
+        if (index < 0) break;
+        if (nowMs - this.#lastTickMs >= this.#env.settings.tickIntervalMs) this.#tick(nowMs);
+        this.#feed(index, nowMs);
+        if (!this.#isOpen(nowMs)) break;
+      }
+      this.#fed += fed;
+      if (fed === 0) this.#tickIfItMatters(nowMs);
+      this.#commitIfDue(nowMs);
+    } catch (error) {
+      this.#fail(error);
+    }
+    return fed;
+  }
+
+  /** When it is to be pumped again though nothing arrives, on the clock of `nowMs`. */
+  dueMs(nowMs: number): number {
+    if (this.#isOver || this.#committing !== undefined) return Infinity;
+    const { commitIntervalMs, tickIntervalMs } = this.#env.settings;
+    const dueMs = Math.min(
+      this.#uncommitted ? this.#lastCommitMs + commitIntervalMs : Infinity,
+      Math.max(this.#lastCheckMs, this.#lastTickMs) + tickIntervalMs,
+    );
+    return Math.max(dueMs, this.#pauseUntilMs, nowMs);
+  }
+
+  /** Feeds nothing more and commits what was fed. Resolves when that is committed, or rejects with what ended the task. */
+  async finish(): Promise<void> {
+    for (;;) {
+      await this.#committing;
+      if (this.#isOver || !this.#uncommitted) break;
+      this.#beginCommit(performance.now());
+    }
+    if (this.#isOver) return this.over;
+    this.#isOver = true;
+    this.#end.resolve();
+  }
+
+  /** Gives up everything that the task holds, within `timeoutMs`. What is not committed is dropped. */
+  async close(timeoutMs: number, isInOrder: boolean): Promise<void> {
+    this.#isOver = true;
+    this.#end.resolve();
+    const { reader } = this.#env;
+    for (const input of this.#inputs) reader.unassign(input.reader.topic, input.reader.partition);
+    if (isInOrder) await this.#noteEnd();
+    await Promise.all([this.#producer.close(timeoutMs), this.#store.close().catch(this.#giveStoreUp)]);
+  }
+
+  /** The exact end of the changelog goes into the store, so that the next life need not read it. */
+  async #noteEnd(): Promise<void> {
+    if (this.#store instanceof VolatileStore) return;
+    try {
+      await this.#store.write([], await this.#changelogEnd());
+    } catch (error) {
+      this.#env.onTrouble(this.core.id, asEngineError(error));
+    }
+  }
+
+  #changelogEnd(): Promise<number> {
+    const { app, reader } = this.#env;
+    return reader.offsetOf(changelogTopic(app.name, this.core.processor.name), this.core.partition, 'end');
+  }
+
+  #isOpen(nowMs: number): boolean {
+    return !this.#isOver && this.#committing === undefined && nowMs >= this.#pauseUntilMs;
+  }
+
+  #feed(index: number, nowMs: number): void {
+    const source = this.core.sources[index]!;
+    this.#input.input = source.input;
+    this.#input.partition = source.partition;
+    this.#input.record = this.#inputs[index]!.take();
+    this.#uncommitted = true;
+    const effects = this.core.step(this.#input satisfies RecordInput);
+    if (effects.outputs.length === 0) return;
+    for (const output of effects.outputs) this.#pending.push(output);
+    if (effects.urgent || this.#pending.length >= maxOutputs) this.#beginCommit(nowMs);
+  }
+
+  #tick(nowMs: number): void {
+    this.#lastTickMs = nowMs;
+    this.#lastCheckMs = nowMs;
+    this.#uncommitted = true;
+    const caughtUp = this.#inputs.map((input) => input.caughtUpAtTick());
+    const effects = this.core.step({
+      kind: 'tick',
+      wallMs: Math.floor(Date.now()),
+      caughtUp: (i) => caughtUp[i]!,
+    });
+    for (const output of effects.outputs) this.#pending.push(output);
+    if (effects.urgent) this.#beginCommit(nowMs);
+  }
+
+  #tickIfItMatters(nowMs: number): void {
+    if (nowMs - Math.max(this.#lastCheckMs, this.#lastTickMs) < this.#env.settings.tickIntervalMs) return;
+    this.#lastCheckMs = nowMs;
+    const caughtUp = this.#inputs.map((input) => input.look());
+    const wallMs = Math.floor(Date.now());
+    // An input that cannot be read makes no tick by itself: there may be no broker to commit it to.
+    const isTold = caughtUp.every(Boolean) && this.core.tickMatters(wallMs, (i) => caughtUp[i]!);
+    if (isTold || wallMs >= this.core.nextWallTimerMs) this.#tick(nowMs);
+  }
+
+  #commitIfDue(nowMs: number): void {
+    if (!this.#uncommitted || this.#committing !== undefined || this.#isOver) return;
+    const isDue = nowMs - this.#lastCommitMs >= this.#env.settings.commitIntervalMs;
+    if (isDue || this.#fed >= maxFed) this.#beginCommit(nowMs);
+  }
+
+  #beginCommit(nowMs: number): void {
+    if (this.#committing !== undefined) return;
+    this.#lastCommitMs = nowMs;
+    this.#fed = 0;
+    this.#uncommitted = false;
+    this.#committing = this.#commit()
+      .catch((error: unknown) => {
+        this.#fail(error);
+      })
+      .finally(() => {
+        this.#committing = undefined;
+        this.#env.wake();
+      });
+  }
+
+  async #commit(): Promise<void> {
+    const commit = this.core.prepare();
+    if (commit === null) return;
+    const outputs = this.#pending;
+    this.#pending = [];
+    const floor = this.#floor;
+    this.#floor = undefined;
+    const startedMs = performance.now();
+    try {
+      await this.#producer.commit({ records: this.#recordsOf(commit, outputs), positions: commit.positions });
+    } catch (error) {
+      if (!(error instanceof EngineError) || error.code !== 'transaction-aborted') throw error;
+      this.#goBack(error);
+      return;
+    }
+    this.core.committed();
+    this.#abortsInARow = 0;
+    this.#noteCommit(performance.now() - startedMs);
+    if (this.#store instanceof VolatileStore) return;
+    this.#store.write(commit.changelog, floor).catch(this.#giveStoreUp);
+    this.#askForFloor();
+  }
+
+  #noteCommit(tookMs: number): void {
+    this.commits += 1;
+    this.lastCommitAtMs = Date.now();
+    this.commitMs.push(tookMs);
+    if (this.commitMs.length > keptCommitTimes) this.commitMs.shift();
+  }
+
+  #recordsOf({ changelog, journal }: Commit, outputs: readonly OutputRecord[]): PlacedRecord[] {
+    const { app, partitionsOf } = this.#env;
+    const { processor, partition } = this.core;
+    const timestampMs = Date.now();
+    const own = { partition, timestampMs, headers: noHeaders };
+    const records: PlacedRecord[] = outputs.map((output) => ({
+      ...output,
+      partition: partitionOf(output.key, partitionsOf(output.topic)),
+    }));
+    const topic = changelogTopic(app.name, processor.name);
+    for (const { key, value } of changelog) records.push({ topic, key, value, ...own });
+    if (journal !== null)
+      records.push({ topic: journalTopic(app.name, processor.name), key: null, value: journal, ...own });
+    return records;
+  }
+
+  /** The transaction was aborted: everything as it was after the last commit, and a pause that grows. */
+  #goBack(error: EngineError): void {
+    this.aborts += 1;
+    this.#abortsInARow += 1;
+    if (this.#abortsInARow > maxAborts) throw error;
+    this.core.rollback();
+    this.#pending = [];
+    this.#lastTickMs = -Infinity;
+    this.#inputs.forEach((input, i) => {
+      input.seek(this.position(i));
+    });
+    const pauseMs = Math.min(longestPauseMs, 20 * 2 ** this.#abortsInARow);
+    this.#pauseUntilMs = performance.now() + pauseMs;
+    this.#env.onTrouble(this.core.id, error);
+  }
+
+  #askForFloor(): void {
+    const nowMs = performance.now();
+    if (nowMs - this.#floorAskedMs < floorEveryMs) return;
+    this.#floorAskedMs = nowMs;
+    // A failure costs nothing but a longer restore: it is asked again.
+    this.#changelogEnd().then(
+      (end) => {
+        this.#floor = end;
+      },
+      (error: unknown) => {
+        this.#env.onTrouble(this.core.id, asEngineError(error));
+      },
+    );
+  }
+
+  readonly #giveStoreUp = (error: unknown): void => {
+    if (this.#store instanceof VolatileStore) return;
+    this.#env.onTrouble(this.core.id, asEngineError(error));
+    const broken = this.#store;
+    this.#store = new VolatileStore();
+    broken.close().catch((closing: unknown) => {
+      this.#env.onTrouble(this.core.id, asEngineError(closing));
+    });
+  };
+
+  #fail(error: unknown): void {
+    this.#isOver = true;
+    this.#pending = [];
+    this.#uncommitted = false;
+    this.#end.reject(error);
+    this.#env.wake();
+  }
+}
+
+const noHeaders = {};
+const unread: LogRecord = { offset: -1, key: null, value: null, timestampMs: 0, headers: {} };
+
+export function asEngineError(error: unknown): EngineError {
+  if (error instanceof EngineError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  return new EngineError('kafka-unreachable', message, { cause: error, retryable: true });
+}

@@ -1,0 +1,275 @@
+/**
+ * The one producer that may write for a task: librdkafka's, with the task's transactional id.
+ *
+ * A transaction is begun when there is something to commit, and lasts only as long as the commit: readers downstream never
+ * wait for a task that thinks, and a producer that is frozen or killed leaves nothing open that others must wait for.
+ *
+ * I1  `open` returns once the predecessor's transaction is decided and the predecessor is fenced for good.
+ * I2  `commit` resolves only when all records and positions are committed, every record of them acknowledged: librdkafka fails
+ *     the transaction when a single record was not delivered.
+ * I3  When `commit` rejects with `transaction-aborted` nothing of it will ever be visible, and the producer goes on. With
+ *     `outcome-unknown` it may have been committed: only a new producer, whose `open` decides it, can tell. With `fenced` it may
+ *     have been committed too, and the task is another's.
+ * I4  `close` ends within its time. librdkafka's own disconnect may hang (node-rdkafka #1144); it is then left behind.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { EngineError } from '../../engine-error.ts';
+import type { NewRecord } from '../../log/log.ts';
+import type { Position } from '../../task/task-io.ts';
+import { type KafkaConnection, librdkafkaConfig } from '../connection.ts';
+import {
+  called,
+  codes,
+  isFencing,
+  isRefusal,
+  type LibrdkafkaFailure,
+  librdkafkaFailure,
+  loadLibrdkafka,
+  type Producer,
+} from './librdkafka.ts';
+import type { OffsetsHandle } from './offsets-handle.ts';
+
+/** A record with its partition. */
+export type PlacedRecord = Omit<NewRecord, 'partition'> & { readonly partition: number };
+
+export interface Transaction {
+  readonly records: readonly PlacedRecord[];
+  /** Offsets of the next records to read. */
+  readonly positions: readonly Position[];
+}
+
+export interface TransactionalProducerConfig {
+  readonly connection: KafkaConnection;
+  readonly transactionalId: string;
+  /** Of the group that the positions are committed for. */
+  readonly offsets: OffsetsHandle;
+  /** How long brokers leave a transaction open whose producer is silent; 30 s by default. */
+  readonly transactionTimeoutMs?: number;
+  /** How long a commit is tried before its outcome counts as unknown; 20 s by default. */
+  readonly commitTimeoutMs?: number;
+  /** What brokers or the connection complain about; nothing is lost by it. */
+  readonly onTrouble?: (error: EngineError) => void;
+}
+
+/** Each call blocks a thread of libuv's pool meanwhile, so it is made in small portions and repeated. */
+const callMs = 2_000;
+const retryPauseMs = 100;
+const connectMs = 10_000;
+const queueFullPauseMs = 5;
+
+export class TransactionalProducer {
+  readonly #producer: Producer;
+  readonly #config: Required<TransactionalProducerConfig>;
+  #isClosed = false;
+
+  private constructor(config: TransactionalProducerConfig) {
+    this.#config = {
+      transactionTimeoutMs: 30_000,
+      commitTimeoutMs: 20_000,
+      onTrouble: () => undefined,
+      ...config,
+    };
+    const { Producer } = loadLibrdkafka();
+    this.#producer = new Producer({
+      ...librdkafkaConfig(config.connection),
+      'transactional.id': config.transactionalId,
+      'transaction.timeout.ms': this.#config.transactionTimeoutMs,
+      'socket.timeout.ms': 10_000,
+      'linger.ms': 1,
+      'retry.backoff.ms': 20,
+      'reconnect.backoff.max.ms': 1_000,
+      'queue.buffering.max.messages': 1_000_000,
+      'queue.buffering.max.kbytes': 262_144,
+      'compression.codec': 'lz4',
+      log_level: 0,
+    });
+    this.#producer.on('event.error', (error) => {
+      this.#config.onTrouble(
+        new EngineError('kafka-unreachable', this.#say(librdkafkaFailure(error)), { retryable: true }),
+      );
+    });
+  }
+
+  /**
+   * Connects, and waits for the predecessor's transaction to end. Goes on trying until `signal` aborts.
+   *
+   * @throws EngineError `fenced` when a successor was faster, `kafka-refused`, `no-librdkafka`, or `log-closed` on abort
+   */
+  static async open(
+    config: TransactionalProducerConfig,
+    signal: AbortSignal,
+  ): Promise<TransactionalProducer> {
+    for (;;) {
+      signal.throwIfAborted();
+      const producer = new TransactionalProducer(config);
+      try {
+        await producer.#connect();
+        await producer.#init(signal);
+        return producer;
+      } catch (error) {
+        await producer.close(1_000);
+        if (error instanceof EngineError && !error.retryable) throw error;
+        if (error instanceof EngineError) producer.#config.onTrouble(error);
+        else if (!signal.aborted) throw error;
+      }
+      await sleep(retryPauseMs, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  /** @throws EngineError `transaction-aborted`, `outcome-unknown`, `fenced` or `kafka-refused`: see I3 */
+  async commit({ records, positions }: Transaction): Promise<void> {
+    const deadlineMs = performance.now() + this.#config.commitTimeoutMs;
+    try {
+      await called((done) => {
+        this.#producer.beginTransaction(done);
+      });
+      for (const record of records) await this.#produce(record, deadlineMs);
+      if (positions.length > 0)
+        await this.#patiently(deadlineMs, (done) => {
+          this.#producer.sendOffsetsToTransaction(
+            [...positions],
+            this.#config.offsets.consumer,
+            callMs,
+            done,
+          );
+        });
+    } catch (error) {
+      throw await this.#abandon(error);
+    }
+    try {
+      await this.#patiently(deadlineMs, (done) => {
+        this.#producer.commitTransaction(callMs, done);
+      });
+    } catch (error) {
+      const failure = librdkafkaFailure(error);
+      throw failure.requiresAbort ? await this.#abandon(error) : this.#explain(failure);
+    }
+  }
+
+  /** Ends the connection, at the latest after `timeoutMs`. May be called twice. */
+  async close(timeoutMs: number): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    if (!this.#producer.isConnected()) return;
+    const abort = new AbortController();
+    const disconnected = new Promise<void>((resolve) => {
+      this.#producer.disconnect(Math.min(timeoutMs, 500), () => {
+        resolve();
+      });
+    });
+    await Promise.race([
+      disconnected,
+      sleep(timeoutMs, undefined, { signal: abort.signal }).catch(() => undefined),
+    ]);
+    abort.abort();
+  }
+
+  async #connect(): Promise<void> {
+    try {
+      await called((done) => {
+        this.#producer.connect({ allTopics: false, timeout: connectMs }, done);
+      });
+    } catch (error) {
+      const failure = librdkafkaFailure(error);
+      throw isRefusal(failure)
+        ? this.#explain(failure)
+        : new EngineError('kafka-unreachable', this.#say(failure), { cause: error, retryable: true });
+    }
+    this.#producer.setPollInterval(1_000);
+  }
+
+  async #init(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      signal.throwIfAborted();
+      try {
+        await called((done) => {
+          this.#producer.initTransactions(callMs, done);
+        });
+        return;
+      } catch (error) {
+        const failure = librdkafkaFailure(error);
+        if (isFencing(failure) || isRefusal(failure)) throw this.#explain(failure);
+        if (failure.isFatal || !failure.isRetriable)
+          throw new EngineError('kafka-unreachable', this.#say(failure), { cause: error, retryable: true });
+        this.#config.onTrouble(
+          new EngineError('kafka-unreachable', this.#say(failure), { cause: error, retryable: true }),
+        );
+        await sleep(retryPauseMs, undefined, { signal }).catch(() => undefined);
+      }
+    }
+  }
+
+  async #produce(record: PlacedRecord, deadlineMs: number): Promise<void> {
+    for (;;) {
+      try {
+        const { topic, partition, value, key, timestampMs, headers } = record;
+        this.#producer.produce(topic, partition, value, key, timestampMs, undefined, headerList(headers));
+        return;
+      } catch (error) {
+        const failure = librdkafkaFailure(error);
+        if (failure.code === codes.messageTooLarge) throw new TooLarge(record, failure.message);
+        if (failure.code !== codes.queueFull || performance.now() > deadlineMs) throw error;
+        await sleep(queueFullPauseMs);
+      }
+    }
+  }
+
+  /** Repeats a call while librdkafka says that it may be repeated. Rejects with librdkafka's error. */
+  async #patiently(deadlineMs: number, call: (done: (error: unknown) => void) => void): Promise<void> {
+    for (;;) {
+      try {
+        await called(call);
+        return;
+      } catch (error) {
+        const failure = librdkafkaFailure(error);
+        if (!failure.isRetriable || failure.requiresAbort || performance.now() > deadlineMs) throw error;
+        await sleep(retryPauseMs);
+      }
+    }
+  }
+
+  /** Aborts the transaction that failed. Returns what to throw. */
+  async #abandon(error: unknown): Promise<EngineError> {
+    const failure = librdkafkaFailure(error);
+    if (isFencing(failure) || isRefusal(failure) || failure.isFatal) return this.#explain(failure);
+    try {
+      await this.#patiently(performance.now() + this.#config.commitTimeoutMs, (done) => {
+        this.#producer.abortTransaction(callMs, done);
+      });
+    } catch (abortError) {
+      return this.#explain(librdkafkaFailure(abortError));
+    }
+    if (error instanceof TooLarge)
+      return new EngineError('record-too-large', this.#prefix() + error.message, { cause: error });
+    return new EngineError('transaction-aborted', this.#say(failure), { cause: error, retryable: true });
+  }
+
+  #explain(failure: LibrdkafkaFailure): EngineError {
+    if (isFencing(failure)) return new EngineError('fenced', this.#say(failure));
+    if (isRefusal(failure)) return new EngineError('kafka-refused', this.#say(failure));
+    return new EngineError('outcome-unknown', this.#say(failure), { retryable: true });
+  }
+
+  #say({ message, code }: LibrdkafkaFailure): string {
+    return `${this.#prefix()}${message} (${code})`;
+  }
+
+  #prefix(): string {
+    return `transactional id ${this.#config.transactionalId}: `;
+  }
+}
+
+/** A record that the brokers would never take. */
+class TooLarge extends Error {
+  constructor({ topic, partition, key, value }: PlacedRecord, reason: string) {
+    const bytes = (key?.length ?? 0) + (value?.length ?? 0);
+    super(`a record of ${bytes} bytes for ${topic}/${partition} (key '${key?.toString() ?? ''}'): ${reason}`);
+  }
+}
+
+/** node-rdkafka takes header values as text only. */
+function headerList(headers: NewRecord['headers']): Record<string, string>[] | undefined {
+  const list: Record<string, string>[] = [];
+  for (const name in headers) list.push({ [name]: headers[name] as string });
+  return list.length === 0 ? undefined : list;
+}

@@ -1,0 +1,100 @@
+/** Tasks on a real Kafka: taken over, fed, committed, given back, and exactly once through all of it. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CompressionTypes, logLevel, Partitioners } from 'kafkajs';
+import { describe, expect, it } from 'vitest';
+import { eventCodec } from '#engine/codec/event-codec.ts';
+import { WriterSchemas } from '#engine/codec/writer-schemas.ts';
+import { KafkaRuntime } from '#engine/kafka/driver/kafka-runtime.ts';
+import { KafkaReader } from '#engine/kafka/reader/kafka-reader.ts';
+import { ensureTopics } from '#engine/kafka/topics/ensure-topics.ts';
+import { plannedTopics } from '#engine/kafka/topics/planned-topics.ts';
+import type { Stream } from '#engine/topology/stream.ts';
+import type { LocalKafka } from '#local/kafka/start-kafka.ts';
+import { foldingApp, type Fold, type Item } from './folding.fixture.ts';
+import { clientOf, kafkaForFile } from './kafka.fixture.ts';
+import { partitionOf } from '#engine/log/murmur2.ts';
+
+const local = kafkaForFile();
+
+async function readAll<T>(kafka: LocalKafka, stream: Stream<T>): Promise<T[]> {
+  const reader = await KafkaReader.connect({
+    kafka: { brokers: kafka.bootstrapServers.split(','), logLevel: logLevel.NOTHING },
+  });
+  const codec = eventCodec(stream, new WriterSchemas());
+  const events: T[] = [];
+  const { signal } = new AbortController();
+  for (let p = 0; p < stream.partitions; p += 1) {
+    const end = await reader.offsetOf(stream.topic, p, 'end');
+    const partition = await reader.assign(stream.topic, p, 0);
+    while (partition.position < end) {
+      await partition.settled(signal);
+      for (const { value } of partition.take(1_000)) events.push(codec.decode(value!));
+    }
+  }
+  await reader.close();
+  return events;
+}
+
+async function produce(kafka: LocalKafka, stream: Stream<Item>, items: readonly Item[]): Promise<void> {
+  const producer = clientOf(kafka).producer({ createPartitioner: Partitioners.DefaultPartitioner });
+  await producer.connect();
+  const codec = eventCodec(stream, new WriterSchemas());
+  await producer.send({
+    topic: stream.topic,
+    compression: CompressionTypes.None,
+    messages: items.map((item) => ({
+      key: item.thing,
+      value: codec.encode(item),
+      timestamp: String(item.at),
+      partition: partitionOf(Buffer.from(item.thing), stream.partitions),
+    })),
+  });
+  await producer.disconnect();
+}
+
+const itemsOf = (count: number, prefix: string): Item[] =>
+  Array.from({ length: count }, (_, i) => ({
+    id: `${prefix}-${i}`,
+    thing: `thing-${i % 17}`,
+    at: Date.now() + i,
+  }));
+
+describe('a runtime on Kafka', () => {
+  it('processes what is produced, and goes on where it ended', async (context) => {
+    const kafka = local.of(context);
+    const { app, items, refolds } = foldingApp('smoke');
+    const connection = { brokers: kafka.bootstrapServers.split(',') };
+    await ensureTopics(connection, plannedTopics(app));
+    const troubles: string[] = [];
+    const start = () =>
+      KafkaRuntime.start({
+        app,
+        connection,
+        writers: new WriterSchemas(),
+        onTaskError: (task, error) => troubles.push(`${task}: ${String(error)}`),
+        onTrouble: (task, error) => troubles.push(`${task}: ${error.message}`),
+      });
+    const first = await start();
+    await produce(kafka, items, itemsOf(1_000, 'a'));
+    await until(async () => (await readAll(kafka, refolds)).length === 1_000);
+    expect(await first.stop(5_000)).toBe(true);
+    await produce(kafka, items, itemsOf(500, 'b'));
+    const second = await start();
+    await until(async () => (await readAll(kafka, refolds)).length === 1_500);
+    expect(await second.stop(5_000)).toBe(true);
+    const counts = new Map<string, number>();
+    for (const { thing, count } of await readAll<Fold>(kafka, refolds)) {
+      expect(count).toBe((counts.get(thing) ?? 0) + 1);
+      counts.set(thing, count);
+    }
+    expect(troubles.filter((line) => !line.startsWith(':'))).toEqual([]);
+  });
+});
+
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  const giveUpAtMs = performance.now() + 30_000;
+  while (!(await isSo())) {
+    if (performance.now() > giveUpAtMs) throw new Error('not in 30 s');
+    await sleep(100);
+  }
+}
