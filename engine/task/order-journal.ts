@@ -45,6 +45,10 @@ export class OrderJournal {
     });
   }
 
+  get length(): number {
+    return this.#entries.length;
+  }
+
   get isEmpty(): boolean {
     return this.#entries.length === 0;
   }

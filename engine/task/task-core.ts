@@ -104,6 +104,11 @@ export class TaskCore {
     return this.#store.size;
   }
 
+  /** Entries of the order journal since the last commit: a driver bounds the chunk's size by it. */
+  get journalLength(): number {
+    return this.#journal.length;
+  }
+
   /** Time of the earliest wall-clock timer; Infinity when there is none. The driver ticks no later than this. */
   get nextWallTimerMs(): number {
     return this.#store.wallTimers.nextTimeMs;

@@ -262,7 +262,7 @@ export class KafkaTask {
         readers.push(await reader.assign(topic, partition, from));
       }
     } catch (error) {
-      for (const one of readers) reader.unassign(one.topic, one.partition);
+      for (const one of readers) reader.unassign(one);
       throw error;
     }
     return readers.map((one) => new TaskInput(one, gate));

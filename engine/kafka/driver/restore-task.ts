@@ -53,7 +53,7 @@ export async function restoreTask(restoring: Restoring): Promise<StateStore> {
       store = new VolatileStore();
       from = start;
     } finally {
-      reader.unassign(topic, partition);
+      reader.unassign(changelog);
     }
   }
   signal.throwIfAborted();

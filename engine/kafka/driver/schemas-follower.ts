@@ -53,7 +53,7 @@ export class SchemasFollower {
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#following;
-    this.#reader.unassign(this.#partition.topic, this.#partition.partition);
+    this.#reader.unassign(this.#partition);
   }
 
   async #follow(

@@ -26,6 +26,8 @@ import type { PlacedRecord, TransactionalProducer } from './transactional-produc
 /** A commit does not wait for its interval when there is more than this to write. */
 const maxOutputs = 20_000;
 const maxFed = 100_000;
+/** Of the order journal, some 25 bytes each: a chunk is one record, and brokers take 1 MB. */
+const maxJournalLength = 10_000;
 const floorEveryMs = 5_000;
 /** After so many transactions aborted in a row, each after a longer pause, it is no passing trouble. */
 const maxAborts = 10;
@@ -143,7 +145,7 @@ export class TaskRun {
     this.#isOver = true;
     this.#end.resolve();
     const { reader } = this.#env;
-    for (const input of this.#inputs) reader.unassign(input.reader.topic, input.reader.partition);
+    for (const input of this.#inputs) reader.unassign(input.reader);
     if (isInOrder) await this.#noteEnd();
     await Promise.all([this.#producer.close(timeoutMs), this.#store.close().catch(this.#giveStoreUp)]);
   }
@@ -206,7 +208,7 @@ export class TaskRun {
   #commitIfDue(nowMs: number): void {
     if (!this.#uncommitted || this.#committing !== undefined || this.#isOver) return;
     const isDue = nowMs - this.#lastCommitMs >= this.#env.settings.commitIntervalMs;
-    if (isDue || this.#fed >= maxFed) this.#beginCommit(nowMs);
+    if (isDue || this.#fed >= maxFed || this.core.journalLength >= maxJournalLength) this.#beginCommit(nowMs);
   }
 
   #beginCommit(nowMs: number): void {

@@ -11,6 +11,7 @@
  *     `outcome-unknown` it may have been committed: only a new producer, whose `open` decides it, can tell. With `fenced` it may
  *     have been committed too, and the task is another's.
  * I4  `close` ends within its time. librdkafka's own disconnect may hang (node-rdkafka #1144); it is then left behind.
+ * I5  The connection is not taken down while a call is under way in another thread: node-rdkafka would free what it uses.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EngineError } from '../../engine-error.ts';
@@ -52,15 +53,19 @@ export interface TransactionalProducerConfig {
 }
 
 /** Each call blocks a thread of libuv's pool meanwhile, so it is made in small portions and repeated. */
-const callMs = 2_000;
+const callMs = 1_000;
 const retryPauseMs = 100;
 const connectMs = 10_000;
 const queueFullPauseMs = 5;
+/** What is not acknowledged when a producer is closed belongs to a transaction that nobody will commit. */
+const flushMs = 100;
 
 export class TransactionalProducer {
   readonly #producer: Producer;
   readonly #config: Required<TransactionalProducerConfig>;
   #isClosed = false;
+  /** The call that is under way, or was last. */
+  #call: Promise<void> = Promise.resolve();
 
   private constructor(config: TransactionalProducerConfig) {
     this.#config = {
@@ -120,7 +125,7 @@ export class TransactionalProducer {
   async commit({ records, positions }: Transaction): Promise<void> {
     const deadlineMs = performance.now() + this.#config.commitTimeoutMs;
     try {
-      await called((done) => {
+      await this.#called((done) => {
         this.#producer.beginTransaction(done);
       });
       for (const record of records) await this.#produce(record, deadlineMs);
@@ -141,6 +146,7 @@ export class TransactionalProducer {
         this.#producer.commitTransaction(callMs, done);
       });
     } catch (error) {
+      if (error instanceof EngineError) throw error;
       const failure = librdkafkaFailure(error);
       throw failure.requiresAbort ? await this.#abandon(error) : this.#explain(failure);
     }
@@ -150,13 +156,8 @@ export class TransactionalProducer {
   async close(timeoutMs: number): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    if (!this.#producer.isConnected()) return;
     const abort = new AbortController();
-    const disconnected = new Promise<void>((resolve) => {
-      this.#producer.disconnect(Math.min(timeoutMs, 500), () => {
-        resolve();
-      });
-    });
+    const disconnected = this.#call.catch(() => undefined).then(() => this.#disconnect());
     await Promise.race([
       disconnected,
       sleep(timeoutMs, undefined, { signal: abort.signal }).catch(() => undefined),
@@ -164,9 +165,27 @@ export class TransactionalProducer {
     abort.abort();
   }
 
+  #disconnect(): Promise<void> {
+    return new Promise((resolve) => {
+      if (!this.#producer.isConnected()) resolve();
+      else
+        this.#producer.disconnect(flushMs, () => {
+          resolve();
+        });
+    });
+  }
+
+  /** @throws what librdkafka says; `log-closed` once this is closed */
+  #called(call: (done: (error: unknown) => void) => void): Promise<void> {
+    if (this.#isClosed)
+      return Promise.reject(new EngineError('log-closed', `${this.#prefix()}the producer is closed`));
+    this.#call = called(call);
+    return this.#call;
+  }
+
   async #connect(): Promise<void> {
     try {
-      await called((done) => {
+      await this.#called((done) => {
         this.#producer.connect({ allTopics: false, timeout: connectMs }, done);
       });
     } catch (error) {
@@ -182,7 +201,7 @@ export class TransactionalProducer {
     for (;;) {
       signal.throwIfAborted();
       try {
-        await called((done) => {
+        await this.#called((done) => {
           this.#producer.initTransactions(callMs, done);
         });
         return;
@@ -218,7 +237,7 @@ export class TransactionalProducer {
   async #patiently(deadlineMs: number, call: (done: (error: unknown) => void) => void): Promise<void> {
     for (;;) {
       try {
-        await called(call);
+        await this.#called(call);
         return;
       } catch (error) {
         const failure = librdkafkaFailure(error);
@@ -230,6 +249,7 @@ export class TransactionalProducer {
 
   /** Aborts the transaction that failed. Returns what to throw. */
   async #abandon(error: unknown): Promise<EngineError> {
+    if (error instanceof EngineError) return error;
     const failure = librdkafkaFailure(error);
     if (isFencing(failure) || isRefusal(failure) || failure.isFatal) return this.#explain(failure);
     try {
@@ -237,6 +257,7 @@ export class TransactionalProducer {
         this.#producer.abortTransaction(callMs, done);
       });
     } catch (abortError) {
+      if (abortError instanceof EngineError) return abortError;
       return this.#explain(librdkafkaFailure(abortError));
     }
     if (error instanceof TooLarge)
