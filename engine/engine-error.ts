@@ -26,7 +26,10 @@ export type EngineErrorCode =
   | 'outcome-unknown'
   | 'record-too-large'
   | 'state-lost'
-  | 'positions-differ';
+  | 'positions-differ'
+  | 'store-in-use'
+  | 'disk-full'
+  | 'store-failed';
 
 export class EngineError extends Error {
   override readonly name = 'EngineError';
