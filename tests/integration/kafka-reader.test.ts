@@ -61,8 +61,9 @@ async function readTo(reader: PartitionReader, endOffset: number): Promise<Plain
 
 async function readAll(reader: KafkaReader, topic: string, partition = 0): Promise<PlainRecord[]> {
   const end = await reader.offsetOf(topic, partition, 'end');
-  const records = await readTo(await reader.assign(topic, partition, 0), end);
-  reader.unassign(topic, partition);
+  const assigned = await reader.assign(topic, partition, 0);
+  const records = await readTo(assigned, end);
+  reader.unassign(assigned);
   return records;
 }
 

@@ -2,9 +2,9 @@
  * Reads partitions of Kafka, committed records only, for whoever assigns them: tasks, their restore, the sink.
  *
  * One loop for each broker fetches from all partitions that it leads and that want more; what comes is taken from the
- * partition's own `PartitionReader`. Who may read which partition is not decided here.
+ * `PartitionReader` that `assign` gave. Who may read which partition is not decided here.
  *
- * I1  Partitions do not wait for each other: a paused or full one is left out of the fetch.
+ * I1  Readers do not wait for each other, also not those of one partition: a paused or full one is left out of the fetch.
  * I2  A broker that is gone, or leads no more, is nothing but a delay: leaders are looked up again, with growing pauses,
  *     and reading goes on at the same offset. `onTrouble` hears of it.
  * I3  After `close` no request is under way.
@@ -13,6 +13,9 @@ import type { KafkaConfig } from 'kafkajs';
 import { EngineError } from '../../engine-error.ts';
 import { systemClock } from '../../log/clock.ts';
 import { kafkaFailure } from '../connection-failure.ts';
+import { planFetches, type PlannedFetch } from './fetch-plan.ts';
+import type { FetchedPartition } from './fetch-response.ts';
+import { fetchedRecords } from './fetched-records.ts';
 import { createCluster, fetchCommitted, type KafkaCluster, listOffset } from './kafkajs-cluster.ts';
 import { PartitionReader } from './partition-reader.ts';
 import { Signal } from './signal.ts';
@@ -42,7 +45,7 @@ const keyOf = (topic: string, partition: number): string => `${topic}-${partitio
 export class KafkaReader {
   readonly #config: Required<KafkaReaderConfig>;
   readonly #cluster: KafkaCluster;
-  readonly #partitions = new Map<string, PartitionReader>();
+  readonly #readers = new Set<PartitionReader>();
   /** Partitions whose leader must be looked up again before they are fetched. */
   readonly #stale = new Set<string>();
   readonly #loops = new Map<number, Promise<void>>();
@@ -78,7 +81,7 @@ export class KafkaReader {
   }
 
   /**
-   * Read a partition from `offset` on.
+   * Read a partition from `offset` on. It may be assigned several times: each reader has its own position.
    *
    * @throws EngineError `kafka-unreachable` when its topic cannot be looked up; `unknown-topic` when there is no such partition
    */
@@ -92,15 +95,17 @@ export class KafkaReader {
         this.#wake.set();
       },
     );
-    this.#partitions.set(keyOf(topic, partition), reader);
+    this.#readers.add(reader);
     this.#runLoops();
     return reader;
   }
 
-  /** Read it no more. */
-  unassign(topic: string, partition: number): void {
-    this.#partitions.delete(keyOf(topic, partition));
-    this.#stale.delete(keyOf(topic, partition));
+  /** Read it no more. May be called twice. */
+  unassign(reader: PartitionReader): void {
+    this.#readers.delete(reader);
+    const key = keyOf(reader.topic, reader.partition);
+    for (const other of this.#readers) if (keyOf(other.topic, other.partition) === key) return;
+    this.#stale.delete(key);
   }
 
   /**
@@ -168,7 +173,7 @@ export class KafkaReader {
 
   /** See that every broker that leads one of our partitions has its loop. */
   #runLoops(): void {
-    for (const { topic, partition } of this.#partitions.values()) {
+    for (const { topic, partition } of this.#readers) {
       const leader = this.#leaderOf(topic, partition);
       if (leader === undefined || leader < 0) this.#markStale(keyOf(topic, partition));
       else if (!this.#loops.has(leader)) this.#loops.set(leader, this.#fetchFrom(leader));
@@ -180,45 +185,56 @@ export class KafkaReader {
   async #fetchFrom(nodeId: number): Promise<void> {
     for (let round = 0; !this.#isClosing; round++) {
       const woken = this.#wake.next();
-      const wanted = this.#wantedFrom(nodeId, round);
-      if (wanted.length === 0) {
+      const { fetches, mayWait } = planFetches(this.#readersAt(nodeId), round);
+      if (fetches.length === 0) {
         await woken;
         continue;
       }
       try {
-        await this.#fetchOnce(nodeId, wanted);
-        this.#failedLookups = 0;
+        await this.#fetchOnce(nodeId, fetches, mayWait);
       } catch (cause) {
         this.#report(`broker ${nodeId} cannot be read`)(cause);
-        for (const { reader } of wanted) this.#markStale(keyOf(reader.topic, reader.partition));
+        for (const { position } of fetches) this.#markStale(keyOf(position.topic, position.partition));
       }
     }
   }
 
-  /** Partitions to fetch from a broker. Each round begins with another one: the first are served first. */
-  #wantedFrom(nodeId: number, round: number): Wanted[] {
-    const all: Wanted[] = [];
-    for (const [key, reader] of this.#partitions) {
-      if (this.#stale.has(key) || this.#leaderOf(reader.topic, reader.partition) !== nodeId) continue;
-      const wanted = reader.wanted();
-      if (wanted !== undefined) all.push({ reader, ...wanted });
-    }
-    const first = all.length === 0 ? 0 : round % all.length;
-    return [...all.slice(first), ...all.slice(0, first)];
+  /** Readers of the partitions that a broker leads. */
+  #readersAt(nodeId: number): PartitionReader[] {
+    return [...this.#readers].filter(
+      ({ topic, partition }) =>
+        !this.#stale.has(keyOf(topic, partition)) && this.#leaderOf(topic, partition) === nodeId,
+    );
   }
 
-  async #fetchOnce(nodeId: number, wanted: readonly Wanted[]): Promise<void> {
+  async #fetchOnce(nodeId: number, fetches: readonly PlannedFetch[], mayWait: boolean): Promise<void> {
     const broker = await this.#cluster.findBroker({ nodeId });
-    const positions = wanted.map(({ position }) => position);
-    const { partitions, errorCode } = await fetchCommitted(broker, positions, this.#config);
+    const { maxBytes } = this.#config;
+    const { partitions, errorCode } = await fetchCommitted(
+      broker,
+      fetches.map(({ position }) => position),
+      { maxBytes, maxWaitMs: mayWait ? this.#config.maxWaitMs : 0 },
+    );
     if (errorCode !== 0) throw new Error(`it answers a fetch with error code ${errorCode}`);
     for (const fetched of partitions) {
-      const key = keyOf(fetched.topic, fetched.partition);
-      const asked = wanted.find(({ reader }) => keyOf(reader.topic, reader.partition) === key);
-      if (asked === undefined || this.#partitions.get(key) !== asked.reader) continue;
-      const outcome = asked.reader.accept(fetched, asked.seeks);
-      if (outcome === 'stale-leader') this.#markStale(key);
-      else if (outcome !== 'outdated') this.#config.onProgress(asked.reader);
+      const { topic, partition } = fetched;
+      const planned = fetches.find(
+        ({ position }) => position.topic === topic && position.partition === partition,
+      );
+      if (planned !== undefined) this.#give(fetched, planned);
+    }
+    if (this.#stale.size === 0) this.#failedLookups = 0;
+  }
+
+  /** To all who wait for it and were not taken off meanwhile. */
+  #give(fetched: FetchedPartition, { position, waiting }: PlannedFetch): void {
+    const readers = waiting.filter(({ reader }) => this.#readers.has(reader));
+    if (readers.length === 0) return;
+    const content = fetchedRecords(fetched, position.fetchOffset);
+    for (const { reader, seeks } of readers) {
+      const outcome = reader.accept(fetched, content, seeks);
+      if (outcome === 'stale-leader') this.#markStale(keyOf(reader.topic, reader.partition));
+      else if (outcome !== 'outdated') this.#config.onProgress(reader);
     }
   }
 
@@ -248,10 +264,4 @@ export class KafkaReader {
     for (const key of stale) this.#stale.delete(key);
     this.#runLoops();
   }
-}
-
-interface Wanted {
-  readonly reader: PartitionReader;
-  readonly position: NonNullable<ReturnType<PartitionReader['wanted']>>['position'];
-  readonly seeks: number;
 }

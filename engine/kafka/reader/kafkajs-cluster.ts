@@ -8,6 +8,7 @@
 import { createRequire } from 'node:module';
 import { type KafkaConfig, type Logger, logLevel, type PartitionAssigner } from 'kafkajs';
 import { EngineError } from '../../engine-error.ts';
+import '../kafkajs-idle.ts';
 import { decodeFetchResponse, type FetchResponse, fetchVersion } from './fetch-response.ts';
 
 /** Part of kafkajs's `Broker`. */

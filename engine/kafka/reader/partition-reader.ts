@@ -6,14 +6,14 @@
  *     and never "the last record was seen".
  * I2  An answer to a fetch that was sent before a seek changes nothing.
  * I3  No more is fetched while more than `maxBufferedBytes` lie here, or while paused: that is the backpressure.
- * I4  A failure is given to whoever takes, after the records that came before it.
+ * I4  An answer is taken also when another reader of the partition asked for it, if this one's offset lies in it.
+ * I5  A failure is given to whoever takes, after the records that came before it.
  */
 import { EngineError } from '../../engine-error.ts';
 import type { LogRecord } from '../../log/log.ts';
 import type { FetchedPartition } from './fetch-response.ts';
+import type { FetchedRecords } from './fetched-records.ts';
 import type { FetchPosition } from './kafkajs-cluster.ts';
-import { committedBatches } from './read-committed.ts';
-import { readRecords, splitBatches } from './record-batch.ts';
 
 /** https://kafka.apache.org/protocol#protocol_error_codes: what a newer look at the metadata may mend. */
 const transientErrors: ReadonlySet<number> = new Set([3, 5, 6, 7, 8, 9, 13, 56, 74, 75, 76, 78, 100]);
@@ -31,11 +31,13 @@ export class PartitionReader {
   readonly #maxBufferedBytes: number;
   readonly #maxFetchBytes: number;
   readonly #onChange: () => void;
-  #records: LogRecord[] = [];
+  #records: readonly LogRecord[] = [];
   #taken = 0;
   #bufferedBytes = 0;
   #fetchOffset: number;
   #seeks = 0;
+  /** Whether the newest answer had nothing from the offset on that it was asked for. */
+  #foundNothing = false;
   #paused = false;
   #failure: EngineError | undefined;
   #lastStableOffset: number | undefined;
@@ -119,6 +121,7 @@ export class PartitionReader {
     this.#fetchOffset = offset;
     this.#failure = undefined;
     this.#lastStableOffset = undefined;
+    this.#foundNothing = false;
     this.#onChange();
   }
 
@@ -150,46 +153,39 @@ export class PartitionReader {
     return { position, seeks: this.#seeks };
   }
 
-  /** Take in the answer to what `wanted` gave. */
-  accept(fetched: FetchedPartition, seeks: number): FetchOutcome {
+  /** Whether a fetch would bring something at once, as far as is known. */
+  get expectsMore(): boolean {
+    if (this.#foundNothing) return false;
+    return this.#lastStableOffset === undefined || this.#fetchOffset < this.#lastStableOffset;
+  }
+
+  /** Take in an answer, and what it holds, to what `wanted` gave, of this reader or of another of the partition. */
+  accept(fetched: FetchedPartition, content: FetchedRecords, seeks: number): FetchOutcome {
     if (seeks !== this.#seeks) return 'outdated';
     const { errorCode } = fetched;
     if (transientErrors.has(errorCode)) return 'stale-leader';
+    const { fetchOffset, nextOffset } = content;
+    if (this.#fetchOffset < fetchOffset || this.#fetchOffset > nextOffset) return 'outdated';
     if (errorCode !== 0) return this.#fail(this.#refusal(fetched));
     this.#answeredAtMs = performance.now();
     this.#lastStableOffset = fetched.lastStableOffset;
     this.#highWatermark = fetched.highWatermark;
+    this.#foundNothing = nextOffset === fetchOffset;
     const before = this.#fetchOffset;
-    try {
-      this.#append(fetched);
-    } catch (error) {
-      if (error instanceof EngineError) return this.#fail(error);
-      throw error;
-    }
+    this.#append(content);
+    if (content.failure !== undefined) return this.#fail(content.failure);
     this.#wake();
-    return this.#fetchOffset > before ? 'progress' : 'nothing';
+    return nextOffset > before ? 'progress' : 'nothing';
   }
 
-  #append({ recordSet, abortedTransactions }: FetchedPartition): void {
-    const batches = splitBatches(recordSet, this.#place());
-    const last = batches.at(-1);
-    if (last === undefined) {
-      // Since Fetch version 3 the first batch comes whole, however large.
-      if (recordSet.length > 0)
-        throw new EngineError(
-          'corrupt-batch',
-          `${this.#place()}: a fetch from offset ${this.#fetchOffset} has no whole batch`,
-        );
-      return;
-    }
+  /** All readers of a partition may have the same records, and the same array of them: it is never changed. */
+  #append({ fetchOffset, nextOffset, records }: FetchedRecords): void {
     const from = this.#fetchOffset;
-    const fresh: LogRecord[] = [];
-    for (const batch of committedBatches(batches, abortedTransactions))
-      if (batch.lastOffset >= from) readRecords(batch, from, fresh, this.#place());
+    const fresh = from === fetchOffset ? records : records.filter(({ offset }) => offset >= from);
     for (const record of fresh) this.#bufferedBytes += sizeOf(record);
     this.#records = this.available === 0 ? fresh : [...this.#records.slice(this.#taken), ...fresh];
     this.#taken = 0;
-    this.#fetchOffset = Math.max(from, last.lastOffset + 1);
+    this.#fetchOffset = nextOffset;
   }
 
   #when(isSo: () => boolean, signal: AbortSignal): Promise<void> {

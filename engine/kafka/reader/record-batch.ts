@@ -42,13 +42,13 @@ function corrupt(what: string, place: string): EngineError {
   return new EngineError('corrupt-batch', `${place}: ${what}`);
 }
 
-function readBatch(bytes: Buffer, place: string): RecordBatch {
+function readBatch(bytes: Buffer, place: string): RecordBatch | EngineError {
   const cursor = new ByteCursor(bytes);
   const baseOffset = cursor.long();
   cursor.offset += 4 + 4; // batchLength, partitionLeaderEpoch
   const magic = cursor.int8();
   if (magic !== supportedMagic)
-    throw corrupt(
+    return corrupt(
       `batch at offset ${baseOffset} has format ${magic}; Weir reads format ${supportedMagic}`,
       place,
     );
@@ -76,22 +76,28 @@ function readBatch(bytes: Buffer, place: string): RecordBatch {
 }
 
 /**
- * The whole batches of a fetched record set, in order. `place` names topic and partition in errors.
- *
- * @throws EngineError `corrupt-batch` for a format that is not v2
+ * The whole batches of a fetched record set, in order, and what is wrong with the bytes after them. `place` names topic and
+ * partition in errors.
  */
-export function splitBatches(recordSet: Buffer, place: string): RecordBatch[] {
+export function splitBatches(
+  recordSet: Buffer,
+  place: string,
+): { readonly batches: RecordBatch[]; readonly failure: EngineError | undefined } {
   const batches: RecordBatch[] = [];
   let start = 0;
   while (recordSet.length - start > magicOffset) {
     const end = start + lengthPrefixBytes + recordSet.readInt32BE(start + 8);
-    if (end - start < lengthPrefixBytes + headBytes)
-      throw corrupt(`batch at byte ${start} of a fetch is ${end - start} bytes long`, place);
+    if (end - start < lengthPrefixBytes + headBytes) {
+      const what = `batch at byte ${start} of a fetch is ${end - start} bytes long`;
+      return { batches, failure: corrupt(what, place) };
+    }
     if (end > recordSet.length) break;
-    batches.push(readBatch(recordSet.subarray(start, end), place));
+    const batch = readBatch(recordSet.subarray(start, end), place);
+    if (batch instanceof EngineError) return { batches, failure: batch };
+    batches.push(batch);
     start = end;
   }
-  return batches;
+  return { batches, failure: undefined };
 }
 
 const noHeaders: Headers = Object.freeze({});
@@ -112,31 +118,42 @@ function readHeaders(cursor: ByteCursor): Headers {
 }
 
 /**
- * Append the records of a data batch from `fromOffset` on to `into`. Keys and values are views of the fetched bytes.
- *
- * @throws EngineError `corrupt-batch` when they cannot be decompressed or read
+ * Append the records of a data batch from `fromOffset` on to `into`: all, or none with what keeps it from being
+ * decompressed or read. Keys and values are views of the fetched bytes.
  */
-export function readRecords(batch: RecordBatch, fromOffset: number, into: LogRecord[], place: string): void {
-  if (batch.recordCount === 0) return;
+export function readRecords(
+  batch: RecordBatch,
+  fromOffset: number,
+  into: LogRecord[],
+  place: string,
+): EngineError | undefined {
+  const before = into.length;
   try {
-    const cursor = new ByteCursor(batch.codec === 0 ? batch.records : decompress(batch.codec, batch.records));
-    for (let i = 0; i < batch.recordCount; i++) {
-      const end = cursor.varint() + cursor.offset;
-      cursor.offset += 1; // attributes, unused
-      const delta = cursor.varlong();
-      const offset = batch.baseOffset + cursor.varint();
-      if (offset >= fromOffset) {
-        const timestampMs = batch.isLogAppendTime ? batch.maxTimestampMs : batch.baseTimestampMs + delta;
-        const key = cursor.varBytes();
-        const value = cursor.varBytes();
-        into.push({ offset, key, value, timestampMs, headers: readHeaders(cursor) });
-      }
-      cursor.offset = end;
-    }
+    if (batch.recordCount > 0) appendRecords(batch, fromOffset, into);
+    return undefined;
   } catch (cause) {
+    into.length = before;
     const why = cause instanceof Error ? cause.message : String(cause);
     const message = `${place}: batch at offset ${batch.baseOffset} cannot be read: ${why}`;
-    throw new EngineError('corrupt-batch', message, { cause });
+    return new EngineError('corrupt-batch', message, { cause });
+  }
+}
+
+/** @throws RangeError, or an error of the codec */
+function appendRecords(batch: RecordBatch, fromOffset: number, into: LogRecord[]): void {
+  const cursor = new ByteCursor(batch.codec === 0 ? batch.records : decompress(batch.codec, batch.records));
+  for (let i = 0; i < batch.recordCount; i++) {
+    const end = cursor.varint() + cursor.offset;
+    cursor.offset += 1; // attributes, unused
+    const delta = cursor.varlong();
+    const offset = batch.baseOffset + cursor.varint();
+    if (offset >= fromOffset) {
+      const timestampMs = batch.isLogAppendTime ? batch.maxTimestampMs : batch.baseTimestampMs + delta;
+      const key = cursor.varBytes();
+      const value = cursor.varBytes();
+      into.push({ offset, key, value, timestampMs, headers: readHeaders(cursor) });
+    }
+    cursor.offset = end;
   }
 }
 
