@@ -15,7 +15,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           sequence: { groupOrder: 0 },
-          include: ['{engine,schemas,pipelines,sinks,agents,simulators,local,cli,bench}/**/*.test.ts'],
+          include: ['{engine,schemas,pipelines,sinks,agents,simulators,local,client,cli,bench}/**/*.test.ts'],
         },
       },
       {

@@ -1,0 +1,99 @@
+/** What a user sets of a client, and what is taken where nothing is set. */
+import type { KafkaConnection } from '#engine/kafka/connection.ts';
+import type { Stream } from '#engine/topology/stream.ts';
+import { ClientError } from './client-error.ts';
+import type { Compression } from './producer/record-batch.ts';
+
+/** How events begin on the wire (engine/codec/framing.ts). */
+export type Framing =
+  /** Avro single-object: resolved by the fingerprint of the schema, which is announced on `weir.schemas`. */
+  | { readonly kind: 'single-object' }
+  /** Confluent's: by the id that a schema registry gave to the stream's schema. It is announced on `weir.schemas` too. */
+  | { readonly kind: 'confluent'; readonly idOf: (stream: Stream<unknown>) => number };
+
+/** What `publish` does while the buffer is full. */
+export type WhenFull = 'wait' | 'reject';
+
+export interface ClientConfig extends KafkaConnection {
+  /** `ce_source` of what this client publishes, a URI reference: `/<program>/<host>`. */
+  readonly source: string;
+  /** Bytes of events that no broker has acknowledged yet, with their headers; 32 MiB by default. */
+  readonly maxBufferedBytes?: number;
+  /** Number of such events; 100,000 by default. */
+  readonly maxBufferedRecords?: number;
+  /** `wait` by default: `publish` resolves later, and back-pressure reaches the source. */
+  readonly whenFull?: WhenFull;
+  /** How long an event waits for others to share a batch with; 5 ms by default. */
+  readonly lingerMs?: number;
+  /** Of one partition, before compression; 512 KiB by default. A batch is sent once it is full. */
+  readonly maxBatchBytes?: number;
+  /** Of one event with its headers; 1,000,000 by default, for a topic takes 1,048,588 by default. */
+  readonly maxRecordBytes?: number;
+  /** `none` by default; both need nothing but Node. */
+  readonly compression?: Compression;
+  /** How long an event is tried before its `publish` rejects; 120 s by default. */
+  readonly deliveryTimeoutMs?: number;
+  /** How long a broker's answer may take; 15 s by default. */
+  readonly requestTimeoutMs?: number;
+  /** How long connecting to a broker may take; 3 s by default. */
+  readonly connectTimeoutMs?: number;
+  /** `single-object` by default. */
+  readonly framing?: Framing;
+  /**
+   * Deliver everything before the process ends: by itself, or by SIGINT or SIGTERM. Off by default: a program that handles
+   * signals closes its client. `process.exit` and a crash cannot be helped.
+   */
+  readonly flushOnExit?: boolean;
+  /** How long the flush on a signal may take; 5 s by default. */
+  readonly exitTimeoutMs?: number;
+  /** Called with what keeps events from being delivered for now. It must not throw. */
+  readonly onTrouble?: (error: ClientError) => void;
+}
+
+/** A configuration with nothing left open. */
+export type ResolvedConfig = Required<Omit<ClientConfig, keyof KafkaConnection>>;
+
+const positive = [
+  'maxBufferedBytes',
+  'maxBufferedRecords',
+  'maxBatchBytes',
+  'maxRecordBytes',
+  'deliveryTimeoutMs',
+  'requestTimeoutMs',
+  'connectTimeoutMs',
+  'exitTimeoutMs',
+] as const;
+
+/** @throws ClientError 'invalid-config' naming the setting */
+export function resolveConfig(config: ClientConfig): ResolvedConfig {
+  const resolved: ResolvedConfig = {
+    source: config.source,
+    maxBufferedBytes: config.maxBufferedBytes ?? 32 << 20,
+    maxBufferedRecords: config.maxBufferedRecords ?? 100_000,
+    whenFull: config.whenFull ?? 'wait',
+    lingerMs: config.lingerMs ?? 5,
+    maxBatchBytes: config.maxBatchBytes ?? 512 << 10,
+    maxRecordBytes: config.maxRecordBytes ?? 1_000_000,
+    compression: config.compression ?? 'none',
+    deliveryTimeoutMs: config.deliveryTimeoutMs ?? 120_000,
+    requestTimeoutMs: config.requestTimeoutMs ?? 15_000,
+    connectTimeoutMs: config.connectTimeoutMs ?? 3_000,
+    framing: config.framing ?? { kind: 'single-object' },
+    flushOnExit: config.flushOnExit ?? false,
+    exitTimeoutMs: config.exitTimeoutMs ?? 5_000,
+    onTrouble: config.onTrouble ?? ((): void => undefined),
+  };
+  for (const name of positive)
+    if (!(Number.isFinite(resolved[name]) && resolved[name] > 0))
+      throw new ClientError('invalid-config', `${name} must be a positive number, not ${resolved[name]}`);
+  if (!(Number.isFinite(resolved.lingerMs) && resolved.lingerMs >= 0))
+    throw new ClientError('invalid-config', `lingerMs must be 0 or more, not ${resolved.lingerMs}`);
+  if (resolved.source === '' || /\s/.test(resolved.source))
+    throw new ClientError(
+      'invalid-config',
+      `source must be a URI reference such as /my-program/host-1, not '${resolved.source}'`,
+    );
+  if (config.brokers.length === 0)
+    throw new ClientError('invalid-config', 'brokers is empty: name one as host:port');
+  return resolved;
+}

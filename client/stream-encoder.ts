@@ -1,0 +1,69 @@
+/**
+ * Events as records: validated, encoded, keyed and headed.
+ *
+ * I1  A record's key, time and headers say what its value says.
+ */
+import { CodecError } from '#engine/codec/codec-error.ts';
+import { type EventCodec, eventCodec } from '#engine/codec/event-codec.ts';
+import type { WriterSchemas } from '#engine/codec/writer-schemas.ts';
+import { cloudEventHeaders } from '#engine/task/cloud-events.ts';
+import { eventTimeMsOf, keyOf, type Stream } from '#engine/topology/stream.ts';
+import { ClientError } from './client-error.ts';
+import type { BatchRecord } from './producer/record-batch.ts';
+
+/** The last millisecond that ISO 8601 text of a CloudEvent's time can name. */
+const maxTimeMs = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
+
+export interface StreamEncoder<T> {
+  readonly codec: EventCodec<T>;
+  /** Of the schema in a registry; undefined with single-object framing. */
+  readonly confluentId: number | undefined;
+  /** @throws ClientError 'invalid-event' naming every field that does not fit */
+  encode(event: T, id: string, source: string): BatchRecord;
+}
+
+/** @throws ClientError 'invalid-config' when the stream's schema cannot be used */
+export function streamEncoder<T>(
+  stream: Stream<T>,
+  writers: WriterSchemas,
+  confluentId: number | undefined,
+): StreamEncoder<T> {
+  const codec = codecOf(stream, writers, confluentId);
+  const invalid = (problems: readonly string[], cause?: unknown): ClientError =>
+    new ClientError('invalid-event', `${stream.topic}: ${problems.join('; ')}`, { problems, cause });
+  return {
+    codec,
+    confluentId,
+    encode: (event, id, source) => {
+      let value: Buffer;
+      let key: string;
+      try {
+        value = codec.encode(event);
+        key = keyOf(stream, event as object);
+      } catch (error) {
+        if (error instanceof CodecError) throw invalid(error.problems, error);
+        throw invalid([error instanceof Error ? error.message : String(error)], error);
+      }
+      const timestampMs = eventTimeMsOf(stream, event as object);
+      if (!(timestampMs >= 0 && timestampMs <= maxTimeMs))
+        throw invalid([
+          `field '${stream.time.field}': expected a time from 1970 to 9999 in ${stream.time.unit}, got ${timestampMs} ms`,
+        ]);
+      const headers = cloudEventHeaders(id, source, stream.name, timestampMs);
+      return { key: Buffer.from(key), value, timestampMs, headers };
+    },
+  };
+}
+
+function codecOf<T>(
+  stream: Stream<T>,
+  writers: WriterSchemas,
+  confluentId: number | undefined,
+): EventCodec<T> {
+  try {
+    return eventCodec(stream, writers, confluentId === undefined ? {} : { confluentId });
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new ClientError('invalid-config', `${stream.topic}: its schema cannot be used: ${why}`, { cause });
+  }
+}

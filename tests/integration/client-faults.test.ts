@@ -1,0 +1,227 @@
+/** No loss, no duplicate and no disorder in what the client acknowledged, while brokers and connections fail under load. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { connect } from 'node:net';
+import { describe, expect, it } from 'vitest';
+import { createClient } from '#client/index.ts';
+import { connector } from '#client/producer/broker-connection.ts';
+import { IdempotentProducer } from '#client/producer/idempotent-producer.ts';
+import type { LocalKafka } from '#local/kafka/start-kafka.ts';
+import { linkStates } from '#schemas/migration/generated.ts';
+import { createClientTopics, eventsOf, linksOn, linkState, recordsOf } from './client.fixture.ts';
+import { randomOf } from './interleaved-transactions.fixture.ts';
+import { kafkaForFile } from './kafka.fixture.ts';
+
+const keys = 23;
+
+/** Publishes under bounded concurrency until `done`; returns how many were published. All must be acknowledged. */
+async function publishUntil(
+  kafka: LocalKafka,
+  topic: string,
+  done: AbortSignal,
+): Promise<{ readonly published: number; readonly troubles: number }> {
+  let troubles = 0;
+  const client = createClient({
+    brokers: kafka.bootstrapServers.split(','),
+    source: '/tests/faults',
+    lingerMs: 2,
+    maxBatchBytes: 8_000,
+    maxBufferedRecords: 400,
+    requestTimeoutMs: 5_000,
+    onTrouble: () => {
+      troubles += 1;
+    },
+  });
+  const outcomes: Promise<void>[] = [];
+  for (let n = 0; !done.aborted; n++) {
+    const one = client.publish(linksOn(topic), linkState(`d-${n % keys}`, n));
+    outcomes.push(one);
+    // A rejection before `all` below listens is no accident of the process.
+    one.catch(() => undefined);
+    if (client.stats().waiting > 0) await one.catch(() => undefined);
+    else if (n % 50 === 0) await sleep(1);
+  }
+  await client.close(60_000);
+  await Promise.all(outcomes);
+  return { published: outcomes.length, troubles };
+}
+
+/** Every key has its numbers in order, each once. */
+function expectAllOnceInOrder(
+  records: readonly { readonly key: string; readonly n: number }[],
+  published: number,
+): void {
+  const next = new Map<string, number>();
+  for (const { key, n } of records) {
+    expect(n, `key ${key}`).toBe(next.get(key) ?? Number(key.split('-')[1]));
+    next.set(key, n + keys);
+  }
+  expect(records).toHaveLength(published);
+}
+
+describe('with one broker', () => {
+  const local = kafkaForFile();
+
+  it('a broker that is killed and comes back, again and again', async (context) => {
+    const kafka = local.of(context);
+    const topic = 'killed';
+    await createClientTopics(kafka, [{ topic, partitions: 4 }]);
+    const done = new AbortController();
+    const publishing = publishUntil(kafka, topic, done.signal);
+    try {
+      for (let i = 0; i < 3; i++) {
+        await sleep(2_500);
+        await kafka.brokers[0]!.kill();
+        await sleep(i * 400);
+        await kafka.brokers[0]!.restart();
+      }
+      await sleep(2_500);
+    } finally {
+      done.abort();
+    }
+    const { published, troubles } = await publishing;
+    expect(troubles).toBeGreaterThan(3);
+    // More than fits into the buffer: it went on after the first kill.
+    expect(published).toBeGreaterThan(1_000);
+    const events = await eventsOf(kafka, topic, linkStates);
+    expectAllOnceInOrder(
+      events.map(({ event }) => ({ key: event.device_id, n: event.path_epoch })),
+      published,
+    );
+  }, 120_000);
+
+  it('a broker that freezes for longer than a request may take', async (context) => {
+    const kafka = local.of(context);
+    const topic = 'frozen';
+    await createClientTopics(kafka, [{ topic, partitions: 2 }]);
+    const done = new AbortController();
+    const publishing = publishUntil(kafka, topic, done.signal);
+    try {
+      await sleep(500);
+      kafka.brokers[0]!.pause();
+      await sleep(8_000);
+      kafka.brokers[0]!.resume();
+      await sleep(500);
+    } finally {
+      kafka.brokers[0]!.resume();
+      done.abort();
+    }
+    const { published, troubles } = await publishing;
+    expect(troubles).toBeGreaterThan(0);
+    const events = await eventsOf(kafka, topic, linkStates);
+    expectAllOnceInOrder(
+      events.map(({ event }) => ({ key: event.device_id, n: event.path_epoch })),
+      published,
+    );
+  }, 120_000);
+
+  it.for([1, 2, 3])(
+    'connections that are cut before, in and after answers: seed %i',
+    async (seed, context) => {
+      const kafka = local.of(context);
+      const topic = `cut-${seed}`;
+      await createClientTopics(kafka, [{ topic, partitions: 3 }]);
+      const random = randomOf(seed);
+      let cuts = 0;
+      const connectCutting = connector({
+        kafka: {
+          brokers: kafka.bootstrapServers.split(','),
+          socketFactory: ({ host, port, onConnect }) => {
+            const socket = connect({ host, port }, onConnect);
+            const write = socket.write.bind(socket) as (bytes: Buffer, encoding: BufferEncoding) => boolean;
+            socket.write = ((bytes: Buffer, encoding: BufferEncoding) => {
+              // Produce requests begin with API key 0 after their length; every fifth connection's answer is lost.
+              if (bytes.readInt16BE(4) === 0 && random() < 0.2) {
+                cuts += 1;
+                setTimeout(() => socket.destroy(new Error('cut by the test')), random() * 6);
+              }
+              return write(bytes, encoding);
+            }) as typeof socket.write;
+            return socket;
+          },
+        },
+        connectTimeoutMs: 3_000,
+        requestTimeoutMs: 10_000,
+        keepsProcess: true,
+      });
+      const producer = new IdempotentProducer({
+        connect: connectCutting,
+        lingerMs: 1,
+        maxBatchBytes: 2_000,
+        deliveryTimeoutMs: 60_000,
+        firstPauseMs: 5,
+        longestPauseMs: 50,
+        compression: 'none',
+        replicaTimeoutMs: 5_000,
+        maxRequestBytes: 1 << 20,
+        metadataAgeMs: 300_000,
+        onTrouble: () => undefined,
+      });
+      const count = 4_000;
+      const outcomes: Promise<{ readonly key: string; readonly place: string }>[] = [];
+      for (let n = 0; n < count; n++) {
+        const key = `d-${n % keys}`;
+        outcomes.push(
+          new Promise((resolve, reject) => {
+            producer.send(topic, {
+              key: Buffer.from(key),
+              value: Buffer.from(String(n)),
+              headers: {},
+              timestampMs: 1_700_000_000_000 + n,
+              bytes: 60,
+              queuedAtMs: performance.now(),
+              acknowledge: ({ partition, offset }) => {
+                resolve({ key: String(n), place: `${partition}/${offset}` });
+              },
+              reject,
+            });
+          }),
+        );
+        if (n % 20 === 0) await sleep(1);
+      }
+      const acknowledged = await Promise.all(outcomes);
+      await producer.close();
+      expect(cuts).toBeGreaterThan(5);
+      const records = await recordsOf(kafka, topic);
+      expectAllOnceInOrder(
+        records.map(({ key, value }) => ({ key: String(key), n: Number(String(value)) })),
+        count,
+      );
+      const places = new Map(
+        records.map(({ value, partition, offset }) => [String(value), `${partition}/${offset}`]),
+      );
+      // A repetition that the broker recognises is answered with the offset of the first, if it still knows it.
+      for (const { key, place } of acknowledged)
+        if (!place.endsWith('/-1')) expect(place, key).toBe(places.get(key));
+    },
+  );
+});
+
+describe('with three brokers', () => {
+  const local = kafkaForFile({ nodes: 3, heapMib: 256 });
+
+  it('each broker killed in its turn', async (context) => {
+    const kafka = local.of(context);
+    const topic = 'three';
+    await createClientTopics(kafka, [{ topic, partitions: 6 }]);
+    const done = new AbortController();
+    const publishing = publishUntil(kafka, topic, done.signal);
+    try {
+      for (const broker of kafka.brokers) {
+        await sleep(1_000);
+        await broker.kill();
+        await sleep(2_000);
+        await broker.restart();
+      }
+      await sleep(1_000);
+    } finally {
+      done.abort();
+    }
+    const { published, troubles } = await publishing;
+    expect(troubles).toBeGreaterThan(2);
+    const events = await eventsOf(kafka, topic, linkStates);
+    expectAllOnceInOrder(
+      events.map(({ event }) => ({ key: event.device_id, n: event.path_epoch })),
+      published,
+    );
+  }, 180_000);
+});
