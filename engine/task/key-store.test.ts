@@ -68,11 +68,21 @@ function firstDue(model: ReadonlyMap<string, Model>, clock: Clock, limitMs: numb
   return due.sort()[0];
 }
 
+/** Keys that a restart found, with their states as one byte. */
+const packedKeys = fc.uniqueArray(fc.tuple(fc.constantFrom('a', 'b', 'c', 'd'), fc.nat(255)), {
+  selector: ([key]) => key,
+});
+const unpack = (key: string, bytes: Buffer): KeyContent => ({ key, state: bytes[0], timers: [], seen: [] });
+
 test('the store holds what a plain map with a copy for each commit holds, timers included', () => {
   fc.assert(
-    fc.property(fc.array(action, { maxLength: 80 }), (actions) => {
-      const store = new KeyStore(clockOf);
+    fc.property(fc.array(action, { maxLength: 80 }), packedKeys, (actions, packed) => {
+      const store = new KeyStore(clockOf, unpack);
       let model = new Map<string, Model>();
+      for (const [key, n] of packed) {
+        store.loadPacked(key, Buffer.from([n]));
+        model.set(key, { state: n, timers: new Map(), seen: [] });
+      }
       let base = copy(model);
       const of = (key: string): Model => {
         const one = model.get(key) ?? { state: undefined, timers: new Map<string, number>(), seen: [] };
@@ -131,11 +141,9 @@ test('the store holds what a plain map with a copy for each commit holds, timers
 });
 
 test('what was loaded is found again, and its timers fire', () => {
-  const store = new KeyStore(clockOf);
+  const store = new KeyStore(clockOf, unpack);
   store.load('a', { key: 'a', state: 1, timers: [{ name: 'one', timeMs: 5 }], seen: ['x'] });
   store.load('b', { key: 'b', state: 2, timers: [{ name: 'wall-one', timeMs: 3 }], seen: [] });
-  store.load('c', { key: 'c', state: 3, timers: [{ name: 'one', timeMs: 1 }], seen: [] });
-  store.load('c', undefined);
   store.loaded();
   expect([...store.contents()].map(plain)).toEqual([
     ['a', 1, ['one@5'], ['x']],

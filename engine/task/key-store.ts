@@ -4,6 +4,8 @@
  * I1  States are never changed in place (processors return new ones), so the base of a touched key is three references.
  * I2  A key is in `#touched` exactly when its overlay may differ from its base.
  * I3  A key's state and timers are one changelog entry: they can never commit apart.
+ * I4  A key that was restored and has no timers stays packed until it is looked at: a restart with a million keys decodes only
+ *     those that it meets.
  */
 import { TimerQueue, type Timer } from './timer-queue.ts';
 
@@ -37,34 +39,30 @@ const none: readonly never[] = [];
 
 export class KeyStore {
   readonly #entries = new Map<string, KeyEntry>();
+  /** Of the base, by key; never of a key that is in `#entries`. */
+  readonly #packed = new Map<string, Buffer>();
   readonly #clockOf: (timer: string) => Clock;
+  readonly #unpack: (key: string, bytes: Buffer) => KeyContent;
   #touched: KeyEntry[] = [];
   readonly eventTimers = new TimerQueue();
   readonly wallTimers = new TimerQueue();
 
-  constructor(clockOf: (timer: string) => Clock) {
+  /** @param unpack decodes what `loadPacked` was given */
+  constructor(clockOf: (timer: string) => Clock, unpack: (key: string, bytes: Buffer) => KeyContent) {
     this.#clockOf = clockOf;
+    this.#unpack = unpack;
   }
 
   get size(): number {
-    return this.#entries.size;
+    return this.#entries.size + this.#packed.size;
   }
 
   /** The entry of a key; an empty one, not yet in the store, if there is none. */
   entry(key: string): KeyEntry {
-    return (
-      this.#entries.get(key) ?? {
-        key,
-        state: undefined,
-        timers: none,
-        seen: none,
-        touched: false,
-        stored: false,
-        baseState: undefined,
-        baseTimers: none,
-        baseSeen: none,
-      }
-    );
+    const entry = this.#entries.get(key);
+    if (entry !== undefined) return entry;
+    const packed = this.#packed.size === 0 ? undefined : this.#packed.get(key);
+    return packed === undefined ? emptyEntry(key) : this.#load(key, this.#unpack(key, packed));
   }
 
   setState(entry: KeyEntry, state: unknown): void {
@@ -133,15 +131,14 @@ export class KeyStore {
     this.#rebuildQueues();
   }
 
-  /** Puts a key's committed content in, at restore. `undefined` content removes the key. */
-  load(key: string, content: KeyContent | undefined): void {
-    this.#entries.delete(key);
-    if (content === undefined) return;
-    const entry = this.entry(key);
-    this.#keep(entry);
-    entry.state = content.state;
-    entry.seen = content.seen;
-    entry.timers = content.timers.map((timer) => ({ ...timer, key, live: true }));
+  /** Puts a key's committed content in, at restore; each key once. */
+  load(key: string, content: KeyContent): void {
+    this.#load(key, content);
+  }
+
+  /** As `load`, with what `unpack` decodes; for keys without timers. `bytes` must not be changed afterwards. */
+  loadPacked(key: string, bytes: Buffer): void {
+    this.#packed.set(key, bytes);
   }
 
   /** To be called once after the last `load`. */
@@ -151,6 +148,7 @@ export class KeyStore {
 
   /** Has every key written at the next commit, as after a change of the state's schema. */
   touchAll(): void {
+    for (const key of [...this.#packed.keys()]) this.entry(key);
     for (const entry of this.#entries.values()) this.#touch(entry);
   }
 
@@ -159,6 +157,17 @@ export class KeyStore {
     for (const entry of this.#entries.values()) {
       if (!isEmpty(entry)) yield entry;
     }
+    for (const [key, bytes] of this.#packed) yield this.#unpack(key, bytes);
+  }
+
+  #load(key: string, content: KeyContent): KeyEntry {
+    this.#packed.delete(key);
+    const entry = emptyEntry(key);
+    entry.state = content.state;
+    entry.seen = content.seen;
+    entry.timers = content.timers.map((timer) => ({ ...timer, key, live: true }));
+    this.#keep(entry);
+    return entry;
   }
 
   #queue(timer: string): TimerQueue {
@@ -199,6 +208,20 @@ export class KeyStore {
       }
     }
   }
+}
+
+function emptyEntry(key: string): KeyEntry {
+  return {
+    key,
+    state: undefined,
+    timers: none,
+    seen: none,
+    touched: false,
+    stored: false,
+    baseState: undefined,
+    baseTimers: none,
+    baseSeen: none,
+  };
 }
 
 function timerNamed(timers: readonly Timer[], name: string): Timer | undefined {

@@ -77,7 +77,8 @@ export class StateCodec {
   readonly #processor: string;
   readonly #definition: StateDefinition<unknown>;
   readonly #type: AvroType;
-  #writer: AvroType | undefined;
+  /** Reads states of an older version; undefined while they are of the present one. */
+  #resolver: ReturnType<AvroType['createResolver']> | undefined;
 
   constructor(processor: string, definition: StateDefinition<unknown>) {
     this.#processor = processor;
@@ -104,7 +105,7 @@ export class StateCodec {
     }
     const writer = avroType(schema);
     try {
-      this.#type.createResolver(writer);
+      this.#resolver = this.#type.createResolver(writer);
     } catch (error) {
       throw new EngineError(
         'state-schema',
@@ -112,7 +113,6 @@ export class StateCodec {
         { cause: error },
       );
     }
-    this.#writer = writer;
     return true;
   }
 
@@ -150,9 +150,31 @@ export class StateCodec {
   }
 
   #decodeState(bytes: Buffer): unknown {
-    if (this.#writer === undefined) return this.#type.fromBuffer(bytes);
-    return this.#type.fromBuffer(bytes, this.#type.createResolver(this.#writer));
+    return this.#resolver === undefined
+      ? this.#type.fromBuffer(bytes)
+      : this.#type.fromBuffer(bytes, this.#resolver);
   }
+}
+
+/**
+ * Whether an encoded KeyEntry has timers, without decoding it. Its first field is a union of null and bytes, its second the array
+ * of timers, which begins with its length: https://avro.apache.org/docs/1.12.0/specification/#binary-encoding
+ */
+export function hasTimers(entry: Buffer): boolean {
+  let at = 1;
+  if (entry[0] !== 0) {
+    let length = 0;
+    let scale = 0.5; // Zigzag: a length is not negative, so it is half of what is written.
+    for (;;) {
+      const byte = entry[at]!;
+      at += 1;
+      length += (byte & 0x7f) * scale;
+      if (byte < 0x80) break;
+      scale *= 128;
+    }
+    at += length;
+  }
+  return entry[at] !== 0;
 }
 
 function byName(a: { readonly name: string }, b: { readonly name: string }): number {

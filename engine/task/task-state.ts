@@ -14,9 +14,11 @@ import { KeyStore } from './key-store.ts';
 import {
   decodeMeta,
   encodeMeta,
+  hasTimers,
   keyEntryKey,
   metaKey,
   parseChangelogKey,
+  schemaKey,
   StateCodec,
   tableRowKey,
 } from './state-codec.ts';
@@ -54,7 +56,10 @@ export class TaskState {
     this.#partition = partition;
     this.#freezes = freezes;
     this.#codec = new StateCodec(processor.name, processor.state);
-    this.keys = new KeyStore((timer) => processor.timers[timer]?.clock ?? 'event');
+    this.keys = new KeyStore(
+      (timer) => processor.timers[timer]?.clock ?? 'event',
+      (key, bytes) => this.#codec.decode(key, bytes),
+    );
     this.#inputCount = Object.keys(processor.inputs).length;
     this.#tables = inputs.slice(this.#inputCount).map(() => new BroadcastTable());
     this.sources = inputs.flatMap((input, index) => sourcesOf(input, index, partition));
@@ -158,19 +163,16 @@ export class TaskState {
     if (this.#rewriting) this.keys.touchAll();
   }
 
-  /** Loads a changelog, oldest entry first, into a new state. */
-  restore(entries: Iterable<ChangelogEntry>): void {
-    const latest = new Map<string, ChangelogEntry>();
-    for (const entry of entries) latest.set(entry.key.toString('latin1'), entry);
-    for (const { key, value } of latest.values()) {
-      if (value !== null && parseChangelogKey(key).kind === 'schema')
-        this.#rewriting = this.#codec.useWriter(value);
-    }
-    for (const { key, value } of latest.values()) {
+  /** Loads a changelog, oldest entry first, into a new state. `isCompacted` says that each key comes once, which is faster. */
+  restore(entries: Iterable<ChangelogEntry>, isCompacted: boolean): void {
+    const latest = isCompacted ? [...entries] : newestOfEach(entries);
+    const schema = latest.find(({ key }) => key.equals(schemaKey))?.value;
+    if (schema !== undefined && schema !== null) this.#rewriting = this.#codec.useWriter(schema);
+    for (const { key, value } of latest) {
       if (value !== null) this.#load(key, value);
     }
     this.keys.loaded();
-    this.#schemaWritten = latest.size > 0 && !this.#rewriting;
+    this.#schemaWritten = latest.length > 0 && !this.#rewriting;
     if (this.#rewriting) this.keys.touchAll();
     this.#base = this.#meta();
   }
@@ -200,7 +202,8 @@ export class TaskState {
     const parsed = parseChangelogKey(key);
     switch (parsed.kind) {
       case 'key':
-        this.keys.load(parsed.key, this.#codec.decode(parsed.key, value));
+        if (hasTimers(value)) this.keys.load(parsed.key, this.#codec.decode(parsed.key, value));
+        else this.keys.loadPacked(parsed.key, value);
         return;
       case 'row': {
         const index = this.#tablePlans().findIndex(({ name }) => name === parsed.table);
@@ -270,6 +273,12 @@ function sourcesOf(input: InputPlan, index: number, partition: number): Source[]
     partition: p,
     table: true,
   }));
+}
+
+function newestOfEach(entries: Iterable<ChangelogEntry>): readonly ChangelogEntry[] {
+  const latest = new Map<string, ChangelogEntry>();
+  for (const entry of entries) latest.set(entry.key.toString('latin1'), entry);
+  return [...latest.values()];
 }
 
 function finiteOrNull(value: number): number | null {

@@ -57,7 +57,7 @@ export async function restoreTask(restoring: Restoring): Promise<StateStore> {
     }
   }
   signal.throwIfAborted();
-  core.restore(store.entries());
+  core.restore(store.entries(), true);
   return store;
 }
 
