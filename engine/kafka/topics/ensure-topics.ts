@@ -5,7 +5,7 @@
  * I2  Several processes may do this at once: who comes second finds the topic there.
  * I3  When it resolves, every partition has a leader and every topic meets its requirements.
  */
-import { type Admin, ConfigResourceTypes, Kafka } from 'kafkajs';
+import kafkajs, { type Admin, Kafka } from 'kafkajs';
 import { EngineError } from '../../engine-error.ts';
 import { systemClock } from '../../log/clock.ts';
 import { type KafkaConnection, kafkajsConfig } from '../connection.ts';
@@ -112,7 +112,7 @@ async function settingsOf(
   const { resources } = await admin.describeConfigs({
     includeSynonyms: false,
     resources: planned.map(({ topic, requirements }) => ({
-      type: ConfigResourceTypes.TOPIC,
+      type: kafkajs.ConfigResourceTypes.TOPIC,
       name: topic,
       configNames: requirements.map(({ setting }) => setting),
     })),
