@@ -3,12 +3,16 @@
  * of JSON that holds all their figures by name.
  */
 import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
 import { cpus, totalmem, loadavg } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { Figures } from './measure.ts';
 
 const benchmarks: Readonly<Record<string, readonly string[]>> = {
   replay: ['replay/task-core', 'replay/encoding', 'replay/embedded'],
+  kafka: ['kafka/throughput'],
+  latency: ['kafka/latency'],
+  restore: ['kafka/restore'],
 };
 
 const aims: Readonly<Record<string, string>> = {
@@ -16,17 +20,26 @@ const aims: Readonly<Record<string, string>> = {
   embeddedEventsPerSecond: 'aim 200,000 or more',
   peakMegabytesWeir: 'aim under 250',
   peakMegabytesTogether: 'aim under 600',
+  throughputRatio: 'aim 2 or more',
+  cpuRatio: 'aim 0.33 or less',
+  memoryRatio: 'aim 0.33 or less',
+  p50Ms: 'aim 8 or less',
+  p99Ms: 'aim 25 or less',
+  weirCheckpointMs: 'aim under 3,000',
 };
 
+/** What a part prints before its figures is shown as it comes. */
 function runPart(part: string): Promise<Figures> {
   const script = fileURLToPath(new URL(`./${part}.js`, import.meta.url));
   const child = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] });
-  let output = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
+  let last = '';
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    if (last !== '') print(last);
+    last = line;
+  });
   return new Promise((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (code) => {
-      const last = output.trimEnd().split('\n').pop() ?? '';
       if (code === 0) resolve(JSON.parse(last) as Figures);
       else reject(new Error(`${part} ended with exit code ${code ?? 'none'}`));
     });

@@ -22,7 +22,7 @@ interface OpenWindows {
 
 const timestamp = { type: 'long', logicalType: 'timestamp-millis' };
 
-function record(
+export function record(
   name: string,
   fields: readonly { readonly name: string; readonly type: unknown }[],
 ): AvroObject {
@@ -48,9 +48,9 @@ export function benchStream<T>(
   };
 }
 
-export function readingStream(partitions: number): Stream<Reading> {
+export function readingStream(partitions: number, topic = 'bench.readings'): Stream<Reading> {
   return benchStream(
-    'bench.readings',
+    topic,
     'Reading',
     'at',
     record('Reading', [

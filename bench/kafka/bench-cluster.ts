@@ -2,6 +2,9 @@
 import { type Admin, Kafka, logLevel } from 'kafkajs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LogRecord } from '#engine/log/log.ts';
+import { ensureTopics } from '#engine/kafka/topics/ensure-topics.ts';
+import { plannedTopics } from '#engine/kafka/topics/planned-topics.ts';
+import type { Stream } from '#engine/topology/stream.ts';
 import { KafkaReader } from '#engine/kafka/reader/kafka-reader.ts';
 import { type LocalKafka, startKafka } from '#local/kafka/start-kafka.ts';
 import { type Usage, usageOf } from './process-usage.ts';
@@ -38,8 +41,10 @@ export class BenchCluster {
     return usageOf(this.#kafka.brokers[0]!.pid);
   }
 
-  async createTopic(topic: string, partitions: number): Promise<void> {
-    await this.#admin.createTopics({ waitForLeaders: true, topics: [{ topic, numPartitions: partitions }] });
+  /** Creates the topics of streams, as Weir wants them. */
+  async createTopics(...streams: readonly Stream<unknown>[]): Promise<void> {
+    const connection = { brokers: [this.bootstrapServers] };
+    await ensureTopics(connection, plannedTopics({ name: 'bench', streams, processors: [] }));
   }
 
   /** Deletes every topic whose name begins with `prefix`: a run's outputs, changelogs and journals. */
@@ -83,7 +88,7 @@ export class BenchCluster {
           for (const record of source.take(10_000)) take(record);
           await source.settled(AbortSignal.timeout(30_000));
         }
-        reader.unassign(topic, partition);
+        reader.unassign(source);
       }
     } finally {
       await reader.close();

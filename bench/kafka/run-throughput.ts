@@ -47,7 +47,7 @@ export async function runThroughput(
   app: string,
 ): Promise<Run> {
   const output = `${app}.sums`;
-  await cluster.createTopic(output, input.partitions);
+  await cluster.createTopics(sumStream(input.partitions, output));
   const contender = Contender.start(entrant.program({ app, output }));
   try {
     const first = await contender.waitFor('first-record', startTimeoutMs);
