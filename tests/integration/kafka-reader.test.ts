@@ -234,6 +234,75 @@ describe('a partition', () => {
   });
 });
 
+describe('several readers of one partition', () => {
+  const values = Array.from({ length: 400 }, (_, i) => Buffer.from(`${i}`.padStart(100, '0')));
+  const written = values.map((value) => value.toString('hex'));
+
+  /** A topic of `values`, in batches of 20. */
+  async function topicOf(context: TestContext, topic: string): Promise<LocalKafka> {
+    const kafka = local.of(context);
+    await createTopics(kafka, [{ topic }]);
+    const producer = await producerOf(kafka);
+    for (let from = 0; from < values.length; from += 20)
+      await producer.write(
+        values.slice(from, from + 20).map((value) => ({ topic, partition: 0, key: null, value })),
+      );
+    return kafka;
+  }
+
+  it.for([1, 3_000, 1 << 20])(
+    'get all from their own offsets on, by fetches of %i bytes',
+    async (maxBytesPerPartition, context) => {
+      const topic = `several-${maxBytesPerPartition}`;
+      const reader = await readerOf(await topicOf(context, topic), { maxBytesPerPartition });
+      const starts = [0, 0, 130, 131, 399, 400];
+      const readers = await Promise.all(starts.map((offset) => reader.assign(topic, 0, offset)));
+      const read = await Promise.all(readers.map((one) => readTo(one, 400)));
+      expect(read.map((records) => records.map(({ value }) => value))).toEqual(
+        starts.map((offset) => written.slice(offset)),
+      );
+    },
+  );
+
+  it('do not wait for one that is full, paused, or far behind', async (context) => {
+    const kafka = await topicOf(context, 'unequal');
+    const reader = await readerOf(kafka, {
+      maxBufferedBytes: 5_000,
+      maxBytesPerPartition: 3_000,
+      maxWaitMs: 500,
+    });
+    const [full, paused, ahead] = await Promise.all(
+      [0, 0, 200].map((from) => reader.assign('unequal', 0, from)),
+    );
+    paused!.pause();
+    expect(await readTo(ahead!, 400)).toHaveLength(200);
+    expect(full!.available).toBeLessThan(60);
+    // While one waits at the end for new data, the other reads on without waiting with it.
+    const startedMs = performance.now();
+    expect(await readTo(full!, 400)).toHaveLength(400);
+    paused!.resume();
+    expect(await readTo(paused!, 400)).toHaveLength(400);
+    expect(performance.now() - startedMs).toBeLessThan(5_000);
+  });
+
+  it('go on when one of them ends, seeks, or fails', async (context) => {
+    const kafka = await topicOf(context, 'apart');
+    const reader = await readerOf(kafka, { maxBytesPerPartition: 3_000 });
+    const [ends, seeks, fails, stays] = await Promise.all(
+      [0, 0, 9_000, 0].map((from) => reader.assign('apart', 0, from)),
+    );
+    await fails!.waitForData(AbortSignal.timeout(10_000));
+    expect(() => fails!.take(1)).toThrow(expect.objectContaining({ code: 'offset-out-of-range' }));
+    reader.unassign(ends!);
+    reader.unassign(ends!);
+    await seeks!.waitForData(AbortSignal.timeout(10_000));
+    seeks!.seek(350);
+    expect((await readTo(seeks!, 400)).map(({ value }) => value)).toEqual(written.slice(350));
+    expect((await readTo(stays!, 400)).map(({ value }) => value)).toEqual(written);
+    expect(ends!.available).toBeLessThan(400);
+  });
+});
+
 /** Append until the cleaner has left fewer than `count` records; a segment is closed by an append after its time. */
 async function compactedBelow(
   kafka: LocalKafka,

@@ -4,8 +4,8 @@
  *
  * I1  Readers at the same offset share an answer, and so does one further on, as far as the answer reaches: after a while
  *     those that read the same partition read it together.
- * I2  The offsets of a partition take turns, so none starves; and a request that leaves out one with more to read does not
- *     wait at the broker for new data.
+ * I2  The offsets of a partition take turns, so none starves: a request that leaves out one with more to read does not wait
+ *     at the broker for new data, and one beside a full reader only briefly, for there may be room in it at any time.
  * I3  Each round begins with another partition: a broker serves the first ones first.
  */
 import type { FetchPosition } from './kafkajs-cluster.ts';
@@ -24,9 +24,12 @@ export interface PlannedFetch {
 
 export interface FetchPlan {
   readonly fetches: readonly PlannedFetch[];
-  /** Whether the broker may wait for new data. */
-  readonly mayWait: boolean;
+  /** How long the broker may wait for new data. */
+  readonly maxWaitMs: number;
 }
+
+/** A full reader's records are read after so long at the latest: at most a hundred requests a second for nothing. */
+const besideFullMs = 10;
 
 interface Wanted extends Waiting {
   readonly position: FetchPosition;
@@ -34,26 +37,32 @@ interface Wanted extends Waiting {
 
 const nameOf = ({ topic, partition }: FetchPosition): string => `${topic}-${partition}`;
 
-/** What to fetch for `readers`, all of partitions of one broker; no fetch when none wants anything. */
-export function planFetches(readers: Iterable<PartitionReader>, round: number): FetchPlan {
+/**
+ * What to fetch for `readers`, all of partitions of one broker; no fetch when none wants anything. The broker waits up to
+ * `maxWaitMs` where nobody else waits for it.
+ */
+export function planFetches(readers: Iterable<PartitionReader>, round: number, maxWaitMs: number): FetchPlan {
   const byPartition = new Map<string, Wanted[]>();
+  let waitMs = maxWaitMs;
   for (const reader of readers) {
     const wanted = reader.wanted();
-    if (wanted === undefined) continue;
+    if (wanted === undefined) {
+      if (reader.isFull) waitMs = Math.min(waitMs, besideFullMs);
+      continue;
+    }
     const name = nameOf(wanted.position);
     const others = byPartition.get(name);
     if (others === undefined) byPartition.set(name, [{ reader, ...wanted }]);
     else others.push({ reader, ...wanted });
   }
   const fetches: PlannedFetch[] = [];
-  let mayWait = true;
   for (const wanted of byPartition.values()) {
     const { planned, leftOut } = takeTurn(wanted, round);
     fetches.push(planned);
-    mayWait &&= !leftOut.some(({ reader }) => reader.expectsMore);
+    if (leftOut.some(({ reader }) => reader.expectsMore)) waitMs = 0;
   }
   const first = fetches.length === 0 ? 0 : round % fetches.length;
-  return { fetches: [...fetches.slice(first), ...fetches.slice(0, first)], mayWait };
+  return { fetches: [...fetches.slice(first), ...fetches.slice(0, first)], maxWaitMs: waitMs };
 }
 
 /** The offset of a partition whose turn it is. */

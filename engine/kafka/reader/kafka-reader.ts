@@ -13,7 +13,7 @@ import type { KafkaConfig } from 'kafkajs';
 import { EngineError } from '../../engine-error.ts';
 import { systemClock } from '../../log/clock.ts';
 import { kafkaFailure } from '../connection-failure.ts';
-import { planFetches, type PlannedFetch } from './fetch-plan.ts';
+import { type FetchPlan, planFetches, type PlannedFetch } from './fetch-plan.ts';
 import type { FetchedPartition } from './fetch-response.ts';
 import { fetchedRecords } from './fetched-records.ts';
 import { createCluster, fetchCommitted, type KafkaCluster, listOffset } from './kafkajs-cluster.ts';
@@ -185,16 +185,16 @@ export class KafkaReader {
   async #fetchFrom(nodeId: number): Promise<void> {
     for (let round = 0; !this.#isClosing; round++) {
       const woken = this.#wake.next();
-      const { fetches, mayWait } = planFetches(this.#readersAt(nodeId), round);
-      if (fetches.length === 0) {
+      const plan = planFetches(this.#readersAt(nodeId), round, this.#config.maxWaitMs);
+      if (plan.fetches.length === 0) {
         await woken;
         continue;
       }
       try {
-        await this.#fetchOnce(nodeId, fetches, mayWait);
+        await this.#fetchOnce(nodeId, plan);
       } catch (cause) {
         this.#report(`broker ${nodeId} cannot be read`)(cause);
-        for (const { position } of fetches) this.#markStale(keyOf(position.topic, position.partition));
+        for (const { position } of plan.fetches) this.#markStale(keyOf(position.topic, position.partition));
       }
     }
   }
@@ -207,13 +207,13 @@ export class KafkaReader {
     );
   }
 
-  async #fetchOnce(nodeId: number, fetches: readonly PlannedFetch[], mayWait: boolean): Promise<void> {
+  async #fetchOnce(nodeId: number, { fetches, maxWaitMs }: FetchPlan): Promise<void> {
     const broker = await this.#cluster.findBroker({ nodeId });
     const { maxBytes } = this.#config;
     const { partitions, errorCode } = await fetchCommitted(
       broker,
       fetches.map(({ position }) => position),
-      { maxBytes, maxWaitMs: mayWait ? this.#config.maxWaitMs : 0 },
+      { maxBytes, maxWaitMs },
     );
     if (errorCode !== 0) throw new Error(`it answers a fetch with error code ${errorCode}`);
     for (const fetched of partitions) {

@@ -26,6 +26,10 @@ export interface KafkaBroker {
       }[];
     }[];
   }>;
+  initProducerId(parameters: {
+    readonly transactionalId: string;
+    readonly transactionTimeout: number;
+  }): Promise<unknown>;
   listOffsets(parameters: object): Promise<{
     readonly responses: readonly {
       readonly partitions: readonly { readonly partition: number; readonly offset: string }[];
@@ -49,7 +53,8 @@ export interface KafkaCluster {
   disconnect(): Promise<void>;
   addMultipleTargetTopics(topics: readonly string[]): Promise<void>;
   refreshMetadata(): Promise<void>;
-  findGroupCoordinator(of: { readonly groupId: string }): Promise<KafkaBroker>;
+  /** @param of `coordinatorType` 1: `groupId` is a transactional id */
+  findGroupCoordinator(of: { readonly groupId: string; readonly coordinatorType?: 0 | 1 }): Promise<KafkaBroker>;
   findBroker(of: { readonly nodeId: number }): Promise<KafkaBroker>;
   findTopicPartitionMetadata(
     topic: string,

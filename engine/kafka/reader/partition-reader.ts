@@ -153,6 +153,11 @@ export class PartitionReader {
     return { position, seeks: this.#seeks };
   }
 
+  /** Whether nothing but records that are not taken keeps it from being fetched. */
+  get isFull(): boolean {
+    return !this.#paused && this.#failure === undefined && !this.#hasRoom();
+  }
+
   /** Whether a fetch would bring something at once, as far as is known. */
   get expectsMore(): boolean {
     if (this.#foundNothing) return false;

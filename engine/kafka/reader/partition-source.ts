@@ -2,38 +2,56 @@
  * A partition as the sink reads it (`PartitionSource`): by offsets that it names, with its group's commits.
  *
  * I1  `read` gives nothing only at the end: after going to another offset it waits for the broker's answer.
+ * I2  That end is never before one that `endOffset` has told: a leader that was just elected may not know for a moment how
+ *     far its predecessor had come (KIP-207), and a reader that believed it would take records for gone.
+ * I3  What was given last can be given again, in whole or in part, without asking the broker.
  */
+import { systemClock } from '../../log/clock.ts';
 import type { Committed, LogRecord, PartitionSource } from '../../log/log.ts';
 import type { GroupMember } from './group-member.ts';
 import type { KafkaReader } from './kafka-reader.ts';
 import type { PartitionReader } from './partition-reader.ts';
 
-/** Read a partition that is assigned to `member`. `signal` ends waiting reads, which then give nothing. */
+/** How soon an end that lies too far back is looked at again. */
+const endPollMs = 50;
+
+export interface KafkaPartitionSource extends PartitionSource {
+  /** The offset of the next record at or after `offset`, as far as that is known: past control and aborted records. */
+  nextOffset(offset: number): number;
+  /** Reads no more. */
+  close(): void;
+}
+
+/**
+ * Read a partition that is assigned to `member`, from the group's position; from the first record that is kept where it has
+ * none. `signal` ends waiting reads, which then give nothing.
+ *
+ * @throws EngineError `kafka-unreachable`, `kafka-refused`, `unknown-topic`
+ */
 export async function kafkaPartitionSource(
   reader: KafkaReader,
   member: Pick<GroupMember, 'committed' | 'commit'>,
   place: { readonly topic: string; readonly partition: number },
   signal: AbortSignal,
-): Promise<PartitionSource> {
+): Promise<KafkaPartitionSource> {
   const { topic, partition } = place;
   const committed = await member.committed(topic, partition);
   const start = committed?.offset ?? (await reader.offsetOf(topic, partition, 'start'));
-  return new KafkaPartitionSource(
-    reader,
-    member,
-    await reader.assign(topic, partition, start),
-    start,
-    signal,
-  );
+  return new Source(reader, member, await reader.assign(topic, partition, start), start, signal);
 }
 
-class KafkaPartitionSource implements PartitionSource {
+class Source implements KafkaPartitionSource {
   readonly #reader: KafkaReader;
   readonly #member: Pick<GroupMember, 'committed' | 'commit'>;
   readonly #partition: PartitionReader;
   readonly #signal: AbortSignal;
+  /** What was given last: all records in [`#from`, `#given`). */
+  #last: readonly LogRecord[] = [];
+  #from: number;
   /** After the last record given: from here to the position there are none, so no offset in between is a seek. */
   #given: number;
+  /** The largest end that was told. */
+  #end = 0;
 
   constructor(
     reader: KafkaReader,
@@ -45,7 +63,7 @@ class KafkaPartitionSource implements PartitionSource {
     this.#reader = reader;
     this.#member = member;
     this.#partition = partition;
-    this.#given = start;
+    this.#from = this.#given = start;
     this.#signal = signal;
   }
 
@@ -66,26 +84,63 @@ class KafkaPartitionSource implements PartitionSource {
   }
 
   async read(offset: number, maxRecords: number): Promise<readonly LogRecord[]> {
+    if (this.#hasGiven(offset))
+      return this.#last.filter((record) => record.offset >= offset).slice(0, maxRecords);
     this.#goTo(offset);
-    await this.#partition.settled(this.#signal);
+    await this.#settled();
     const records = this.#partition.take(maxRecords);
     const last = records.at(-1);
-    if (last !== undefined) this.#given = last.offset + 1;
+    if (last !== undefined) {
+      this.#last = records;
+      this.#from = offset;
+      this.#given = last.offset + 1;
+    }
     return records;
   }
 
-  endOffset(): Promise<number> {
-    return this.#reader.offsetOf(this.topic, this.partition, 'end');
+  async endOffset(): Promise<number> {
+    const end = await this.#reader.offsetOf(this.topic, this.partition, 'end');
+    this.#end = Math.max(this.#end, end);
+    return end;
   }
 
-  waitForData(offset: number, signal: AbortSignal): Promise<void> {
+  async waitForData(offset: number, signal: AbortSignal): Promise<void> {
+    if (this.#hasGiven(offset)) return;
     this.#goTo(offset);
-    return this.#partition.waitForData(signal);
+    await this.#partition.waitForData(signal);
+  }
+
+  nextOffset(offset: number): number {
+    return this.#isNext(offset) ? this.#partition.position : offset;
+  }
+
+  close(): void {
+    this.#reader.unassign(this.#partition);
+    this.#last = [];
+  }
+
+  #hasGiven(offset: number): boolean {
+    return offset >= this.#from && offset < this.#given;
+  }
+
+  #isNext(offset: number): boolean {
+    return offset >= this.#given && offset <= this.#partition.position;
   }
 
   #goTo(offset: number): void {
-    if (offset >= this.#given && offset <= this.#partition.position) return;
+    if (this.#isNext(offset)) return;
     this.#partition.seek(offset);
-    this.#given = offset;
+    this.#last = [];
+    this.#from = this.#given = offset;
+  }
+
+  async #settled(): Promise<void> {
+    const partition = this.#partition;
+    for (;;) {
+      await partition.settled(this.#signal);
+      const isBehind = partition.available === 0 && partition.isAtEnd && partition.position < this.#end;
+      if (!isBehind || this.#signal.aborted) return;
+      await systemClock.sleep(endPollMs, this.#signal);
+    }
   }
 }
