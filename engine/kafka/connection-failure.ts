@@ -27,7 +27,8 @@ const remedies: Readonly<Record<Refusal, string>> = {
     'or leave all of sasl out for a listener without it',
   permission: 'the brokers know the user but do not permit this: grant it with kafka-acls',
   certificate:
-    'the certificate is not trusted: name the authority that signed it with WEIR_KAFKA_TLS_CA_FILE (tls.caFile), or, ' +
+    'a certificate is not trusted, or is for another host: name the authority that signed it with ' +
+    'WEIR_KAFKA_TLS_CA_FILE (tls.caFile), or, ' +
     "where the brokers ask for one, this client's own with WEIR_KAFKA_TLS_CERT_FILE and WEIR_KAFKA_TLS_KEY_FILE",
   'server-name':
     "the broker's certificate is for another host: use names in WEIR_KAFKA_BROKERS and advertised.listeners that it has",
@@ -59,13 +60,12 @@ const byType: ReadonlyMap<string, Refusal> = new Map([
 ]);
 
 /** Words of a connection that ended by itself, in both clients. */
-const lost =
-  /closed connection|connection (error|timeout)|disconnected|not connected|timed out|transport failure/i;
-const mechanisms =
-  /mechanism is not supported|mechanism handshake failed|mechanism.*not (supported|enabled)/i;
+const lost = /closed connection|disconnected|not connected|timed out|timeout|transport failure|ECONN|EPIPE/i;
+/** kafkajs begins so what a socket said, in the midst of signing in too. */
+const socketError = /authentication failed: connection error/i;
+const mechanisms = /mechanism is not supported|mechanism handshake failed/i;
 const untrusted =
   /certificate verify failed|alert (bad certificate|unknown ca|certificate)|certificate required/i;
-const otherHost = /hostname mismatch|ip address mismatch/i;
 
 /** An error and what caused it, as far as it goes. */
 function* chainOf(error: unknown): Generator<ClientError> {
@@ -91,13 +91,23 @@ function refusalOf(error: ClientError): Refusal | undefined {
     (typeof type === 'string' ? byType.get(type) : undefined) ??
     (name === 'KafkaJSSASLAuthenticationError' ? 'credentials' : undefined) ??
     ofTls(error);
-  if (known === 'permission') return known;
-  if (known === undefined || (known !== 'certificate' && lost.test(message))) return undefined;
-  if (known === 'credentials' && mechanisms.test(message)) return 'mechanism';
-  if (known === 'tls' && otherHost.test(message)) return 'server-name';
-  if (known === 'tls' && untrusted.test(message)) return 'certificate';
-  return known;
+  if (known === 'tls') {
+    if (untrusted.test(message)) return 'certificate';
+    return lost.test(message) ? undefined : 'tls';
+  }
+  if (known !== 'credentials') return known;
+  if (lost.test(message) || socketError.test(message)) return undefined;
+  return mechanisms.test(message) ? 'mechanism' : 'credentials';
 }
+
+/** Brokers close the connection without a word when it should have been TLS, or when nobody signs in. */
+const closed =
+  /closed connection|disconnected before secure tls|connecting to a plaintext|transport failure/i;
+const hint =
+  '; if it stays so, see whether the listener wants TLS and SASL as they are set (WEIR_KAFKA_TLS, ' +
+  'WEIR_KAFKA_SASL_MECHANISM)';
+
+const oneLine = (text: string): string => text.replace(/\s+/g, ' ').trim();
 
 /**
  * The error of kafkajs or librdkafka as ours: `kafka-refused`, or `kafka-unreachable` (retryable).
@@ -109,8 +119,11 @@ export function kafkaFailure(what: string, cause: unknown): EngineError {
   for (const error of chain) {
     const refusal = refusalOf(error);
     if (refusal !== undefined)
-      return new EngineError('kafka-refused', `${what}: ${remedies[refusal]} (${error.message})`, { cause });
+      return new EngineError('kafka-refused', `${what}: ${remedies[refusal]} (${oneLine(error.message)})`, {
+        cause,
+      });
   }
-  const why = cause instanceof Error ? cause.message : String(cause);
-  return new EngineError('kafka-unreachable', `${what}: ${why}`, { cause, retryable: true });
+  const why = oneLine(cause instanceof Error ? cause.message : String(cause));
+  const message = `${what}: ${why}${closed.test(why) ? hint : ''}`;
+  return new EngineError('kafka-unreachable', message, { cause, retryable: true });
 }

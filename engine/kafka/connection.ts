@@ -53,7 +53,7 @@ function kafkajsSasl({ mechanism, username, password }: KafkaSasl): SASLOptions 
 /** The key goes into a context of OpenSSL's, from where it cannot be read again. */
 function kafkajsTls({ ca, cert, key, checkServerName = true }: KafkaTls): ConnectionOptions {
   const secureContext = createSecureContext({
-    ca: ca ?? [...rootCertificates],
+    ...(ca === undefined ? {} : { ca }),
     ...(cert === undefined ? {} : { cert }),
     ...(key === undefined ? {} : { key: key.reveal() }),
   });
@@ -103,6 +103,8 @@ export function librdkafkaConfig(connection: KafkaConnection): LibrdkafkaSetting
     'bootstrap.servers': brokers.join(','),
     'client.id': clientId,
     'security.protocol': protocol,
+    // Errors, which node-rdkafka emits as `event.log`: the only place where it says why it does not connect.
+    log_level: 3,
     ...(tls === undefined ? {} : librdkafkaTls(tls)),
     ...(sasl === undefined ? {} : librdkafkaSasl(sasl)),
   };
