@@ -78,11 +78,11 @@ export interface Folding {
 
 /** Two stages over `partitions` partitions: `items` are folded into `folds` (every tenth urgently), those into `refolds`. */
 export function foldingApp(name: string, partitions = 4): Folding {
-  const items = stream<Item>('folding.items', 'Item', { id: text, thing: text, at: time }, partitions);
-  const others = stream<Item>('folding.others', 'Item', { id: text, thing: text, at: time }, partitions);
-  const folds = stream<Fold>('folding.folds', 'Fold', foldFields, partitions);
-  const urgentFolds = stream<Fold>('folding.urgent-folds', 'Fold', foldFields, partitions);
-  const refolds = stream<Fold>('folding.refolds', 'Fold', foldFields, partitions);
+  const items = stream<Item>(`${name}.items`, 'Item', { id: text, thing: text, at: time }, partitions);
+  const others = stream<Item>(`${name}.others`, 'Item', { id: text, thing: text, at: time }, partitions);
+  const folds = stream<Fold>(`${name}.folds`, 'Fold', foldFields, partitions);
+  const urgentFolds = stream<Fold>(`${name}.urgent-folds`, 'Fold', foldFields, partitions);
+  const refolds = stream<Fold>(`${name}.refolds`, 'Fold', foldFields, partitions);
   const fold = (state: FoldState, id: string): FoldState => ({
     count: state.count + 1,
     digest: xxHash64Hex(`${state.digest}${id}`),

@@ -1,7 +1,10 @@
 /** Tasks on a real Kafka: taken over, fed, committed, given back, and exactly once through all of it. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CompressionTypes, logLevel, Partitioners } from 'kafkajs';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { eventCodec } from '#engine/codec/event-codec.ts';
 import { WriterSchemas } from '#engine/codec/writer-schemas.ts';
 import { KafkaRuntime } from '#engine/kafka/driver/kafka-runtime.ts';
@@ -60,34 +63,44 @@ const itemsOf = (count: number, prefix: string): Item[] =>
   }));
 
 describe('a runtime on Kafka', () => {
-  it('processes what is produced, and goes on where it ended', async (context) => {
-    const kafka = local.of(context);
-    const { app, items, refolds } = foldingApp('smoke');
-    const connection = { brokers: kafka.bootstrapServers.split(',') };
-    await ensureTopics(connection, plannedTopics(app));
-    const troubles: string[] = [];
-    const start = () =>
-      KafkaRuntime.start({
-        app,
-        connection,
-        writers: new WriterSchemas(),
-        onTaskError: (task, error) => troubles.push(`${task}: ${String(error)}`),
+  for (const isStored of [false, true])
+    it(`goes on where it ended, ${isStored ? 'with' : 'without'} a local store`, async (context) => {
+      const kafka = local.of(context);
+      const { app, items, refolds } = foldingApp(`restarted-${String(isStored)}`);
+      const connection = { brokers: kafka.bootstrapServers.split(',') };
+      await ensureTopics(connection, plannedTopics(app));
+      const stateDir = isStored ? await mkdtemp(join(tmpdir(), 'weir-state-')) : undefined;
+      onTestFinished(async () => {
+        if (stateDir !== undefined) await rm(stateDir, { recursive: true });
       });
-    const first = await start();
-    await produce(kafka, items, itemsOf(1_000, 'a'));
-    await until(async () => (await readAll(kafka, refolds)).length === 1_000);
-    expect(await first.stop(5_000)).toBe(true);
-    await produce(kafka, items, itemsOf(500, 'b'));
-    const second = await start();
-    await until(async () => (await readAll(kafka, refolds)).length === 1_500);
-    expect(await second.stop(5_000)).toBe(true);
-    const counts = new Map<string, number>();
-    for (const { thing, count } of await readAll<Fold>(kafka, refolds)) {
-      expect(count).toBe((counts.get(thing) ?? 0) + 1);
-      counts.set(thing, count);
-    }
-    expect(troubles).toEqual([]);
-  });
+      const errors: string[] = [];
+      const start = (): Promise<KafkaRuntime> =>
+        KafkaRuntime.start({
+          app,
+          connection,
+          writers: new WriterSchemas(),
+          ...(stateDir === undefined ? {} : { stateDir }),
+          onTaskError: (task, error) => errors.push(`${task}: ${String(error)}`),
+        });
+      const before = (await readAll(kafka, refolds)).length;
+      const first = await start();
+      await produce(kafka, items, itemsOf(1_000, `${app.name}-a`));
+      await until(async () => (await readAll(kafka, refolds)).length === before + 1_000);
+      expect(await first.stop(5_000)).toBe(true);
+      await produce(kafka, items, itemsOf(500, `${app.name}-b`));
+      const second = await start();
+      await until(async () => (await readAll(kafka, refolds)).length === before + 1_500);
+      const read = second.status().reduce((sum, { toRestore }) => sum + toRestore, 0);
+      if (isStored) expect(read).toBe(0);
+      else expect(read).toBeGreaterThan(17);
+      expect(await second.stop(5_000)).toBe(true);
+      const counts = new Map<string, number>();
+      for (const { thing, count } of (await readAll<Fold>(kafka, refolds)).slice(before)) {
+        expect(count).toBe((counts.get(thing) ?? 0) + 1);
+        counts.set(thing, count);
+      }
+      expect(errors).toEqual([]);
+    });
 });
 
 async function until(isSo: () => Promise<boolean>): Promise<void> {

@@ -9,12 +9,14 @@
  * I4  A task that fails for good is told once and keeps nothing else from running.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Kafka } from 'kafkajs';
 import type { WriterSchemas } from '../../codec/writer-schemas.ts';
 import { EngineError } from '../../engine-error.ts';
 import { deadLetters } from '../../records/generated.ts';
 import { streamOfOutput, taskCount, validApp, type App } from '../../topology/app.ts';
 import type { Parameters } from '../../topology/processor.ts';
 import { kafkajsConfig, type KafkaConnection } from '../connection.ts';
+import { kafkaFailure } from '../connection-failure.ts';
 import { changelogTopic, membershipGroup, offsetsGroup } from '../names.ts';
 import { type Assignment, GroupMember } from '../reader/group-member.ts';
 import { KafkaReader } from '../reader/kafka-reader.ts';
@@ -25,7 +27,7 @@ import { KafkaTask } from './kafka-task.ts';
 import { OffsetsHandle } from './offsets-handle.ts';
 import { SchemaGate } from './schema-gate.ts';
 import { SchemasFollower } from './schemas-follower.ts';
-import { patiently } from './patiently.ts';
+import { patiently } from '../patiently.ts';
 import type { TaskEnvironment, TruncatedInputs } from './task-environment.ts';
 import type { TaskStatus } from './task-status.ts';
 import { TaskStores } from './task-stores.ts';
@@ -73,7 +75,7 @@ export class KafkaRuntime {
   readonly #handles = new Map<string, Promise<OffsetsHandle>>();
   readonly #partitions: ReadonlyMap<string, number>;
   readonly #stopping = new AbortController();
-  readonly #stores: TaskStores;
+  #stores: TaskStores | undefined;
   readonly #cluster: KafkaCluster;
   readonly #writers: WriterSchemas;
   #reader!: KafkaReader;
@@ -98,9 +100,6 @@ export class KafkaRuntime {
         deadLetters,
       ].map(({ topic, partitions }) => [topic, partitions]),
     );
-    this.#stores = new TaskStores(options.stateDir, (reason) => {
-      this.#trouble('', reason);
-    });
     this.#cluster = createCluster(kafkajsConfig(connection));
   }
 
@@ -158,7 +157,6 @@ export class KafkaRuntime {
         ...[...this.#handles.values()].map(async (handle) => (await handle).close(1_000)),
         this.#cluster.disconnect(),
         (this.#reader as KafkaReader | undefined)?.close(),
-        this.#stores.close(),
       ]),
     );
     return tasks.every((task) => task.isInOrder);
@@ -185,6 +183,15 @@ export class KafkaRuntime {
       () => SchemasFollower.start(this.#reader, this.#writers, onNews, trouble),
       { timeoutMs: startTimeoutMs, signal: this.#stopping.signal },
     );
+    this.#stores = await TaskStores.find({
+      directory: this.#options.stateDir,
+      app: app.name,
+      processors: app.processors.map(({ name }) => name),
+      clusterId: await clusterId(connection),
+      onTrouble: (task, error) => {
+        this.#trouble(task, error);
+      },
+    });
     this.#env = this.#environment();
     this.#loop = this.#run();
     this.#member = await GroupMember.join({
@@ -223,7 +230,7 @@ export class KafkaRuntime {
       },
       partitionsOf: (topic) => this.#partitions.get(topic)!,
       offsetsOf: (processor, signal) => this.#offsetsOf(processor, signal),
-      openStore: (processor, partition) => this.#stores.open(processor, partition),
+      openStore: (processor, partition) => this.#stores!.open(processor, partition),
       confirmed: (sinceMs, signal) => this.#confirmed(sinceMs, signal),
       wake: () => {
         this.#wake?.();
@@ -260,7 +267,7 @@ export class KafkaRuntime {
       topic: changelogTopic(app.name, processor.name),
       partition,
     }));
-    return { generation: this.#generation, owned, stored: this.#stores.stored() };
+    return { generation: this.#generation, owned, stored: this.#stores?.stored() ?? [] };
   }
 
   #assign(assignment: Assignment, generation: number): void {
@@ -339,6 +346,18 @@ export class KafkaRuntime {
       };
     });
     this.#wake = undefined;
+  }
+}
+
+async function clusterId(connection: KafkaConnection): Promise<string> {
+  const admin = new Kafka(kafkajsConfig(connection)).admin();
+  try {
+    await admin.connect();
+    return (await admin.describeCluster()).clusterId;
+  } catch (error) {
+    throw kafkaFailure('the cluster cannot be described', error);
+  } finally {
+    await admin.disconnect();
   }
 }
 

@@ -4,9 +4,10 @@
  * mode. One serves all tasks of a processor in a process.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { EngineError } from '../../engine-error.ts';
+import type { EngineError } from '../../engine-error.ts';
 import { type KafkaConnection, librdkafkaConfig } from '../connection.ts';
-import { called, isRefusal, type KafkaConsumer, librdkafkaFailure, loadLibrdkafka } from './librdkafka.ts';
+import { kafkaFailure } from '../connection-failure.ts';
+import { called, type KafkaConsumer, loadLibrdkafka } from './librdkafka.ts';
 
 const connectMs = 10_000;
 const retryPauseMs = 200;
@@ -37,15 +38,20 @@ export class OffsetsHandle {
         {},
       );
       const handle = new OffsetsHandle(consumer);
+      let refusal: EngineError | undefined;
+      consumer.on('event.error', (error) => {
+        const heard = kafkaFailure(`group ${group}`, error);
+        if (heard.code === 'kafka-refused') refusal = heard;
+      });
       try {
         await called((done) => {
           consumer.connect({ allTopics: false, timeout: connectMs }, done);
         });
         return handle;
       } catch (error) {
-        const failure = librdkafkaFailure(error);
         await handle.close(1_000);
-        if (isRefusal(failure)) throw new EngineError('kafka-refused', `group ${group}: ${failure.message}`);
+        const failure = refusal ?? kafkaFailure(`group ${group}`, error);
+        if (failure.code === 'kafka-refused') throw failure;
         await sleep(retryPauseMs, undefined, { signal }).catch(() => undefined);
       }
     }

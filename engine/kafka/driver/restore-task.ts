@@ -58,6 +58,7 @@ export async function restoreTask(restoring: Restoring): Promise<StateStore> {
   }
   signal.throwIfAborted();
   core.restore(store.entries(), true);
+  store.restored();
   return store;
 }
 

@@ -14,6 +14,8 @@ export interface StateStore {
    * Rejects when the store is broken; it then keeps what it had, and refuses all later writes.
    */
   write(entries: readonly ChangelogEntry[], offset?: number): Promise<void>;
+  /** Says that it now has all of the changelog, and that what follows are this task's own commits. */
+  restored(): void;
   /** Begins again with nothing in it. */
   clear(): Promise<void>;
   close(): Promise<void>;
@@ -39,6 +41,10 @@ export class VolatileStore implements StateStore {
       }
     }
     return Promise.resolve();
+  }
+
+  restored(): void {
+    // Nothing is kept from here on.
   }
 
   clear(): Promise<void> {

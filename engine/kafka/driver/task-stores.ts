@@ -1,23 +1,95 @@
-/** The local stores of a process's tasks: one directory for each, below the process's own. */
-import type { StateStore } from './state-store.ts';
-import { VolatileStore } from './state-store.ts';
-import type { EngineError } from '../../engine-error.ts';
+/**
+ * The local stores of a process's tasks: `<state directory>/<app>/<processor>/<partition>`.
+ *
+ * I1  A store that cannot be opened (another process has it, no disk) costs a longer restore, never the task.
+ */
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { EngineError } from '../../engine-error.ts';
+import { changelogTopic } from '../names.ts';
+import { openTaskStore } from '../store/task-store.ts';
 import type { StoredTask } from './placement.ts';
+import { VolatileStore, type StateStore } from './state-store.ts';
+import { asEngineError } from './task-run.ts';
+
+/** Of the entries' layout: raised when older stores could be misread. */
+const format = '1';
+
+export interface TaskStoresConfig {
+  /** Of one process; undefined for stores in memory. */
+  readonly directory: string | undefined;
+  readonly app: string;
+  readonly processors: readonly string[];
+  readonly clusterId: string;
+  readonly onTrouble: (task: string, error: EngineError) => void;
+}
 
 export class TaskStores {
-  constructor(directory: string | undefined, onDiscard: (reason: EngineError) => void) {
-    void directory;
-    void onDiscard;
+  readonly #config: TaskStoresConfig;
+  /** What lies on this disk, by changelog topic and partition, with the offset that was last heard of. */
+  readonly #stored = new Map<string, StoredTask>();
+
+  private constructor(config: TaskStoresConfig) {
+    this.#config = config;
   }
-  open(processor: string, partition: number): Promise<StateStore> {
-    void processor;
-    void partition;
-    return Promise.resolve(new VolatileStore());
+
+  /** Looks which stores there are. */
+  static async find(config: TaskStoresConfig): Promise<TaskStores> {
+    const stores = new TaskStores(config);
+    for (const processor of config.processors) {
+      const found = config.directory === undefined ? [] : await numbersIn(stores.#place(processor));
+      // That it is there is known without opening it; how far it has come is not.
+      for (const partition of found) stores.#note(processor, partition, 1);
+    }
+    return stores;
   }
+
+  /** For the assignor: tasks whose state is (partly) on this disk. */
   stored(): readonly StoredTask[] {
-    return [];
+    return [...this.#stored.values()];
   }
-  close(): Promise<void> {
-    return Promise.resolve();
+
+  async open(processor: string, partition: number): Promise<StateStore> {
+    const { app, clusterId, directory, onTrouble } = this.#config;
+    if (directory === undefined) return new VolatileStore();
+    const trouble = (error: EngineError): void => {
+      onTrouble(`${processor}-${partition}`, error);
+    };
+    try {
+      const store = await openTaskStore({
+        directory: join(this.#place(processor), String(partition)),
+        identity: {
+          clusterId,
+          changelogTopic: changelogTopic(app, processor),
+          partition: String(partition),
+          format,
+        },
+        onDiscard: ({ message }) => {
+          trouble(new EngineError('store-failed', message, { retryable: true }));
+        },
+      });
+      this.#note(processor, partition, store.offset);
+      return store;
+    } catch (error) {
+      trouble(asEngineError(error));
+      return new VolatileStore();
+    }
   }
+
+  #place(processor: string): string {
+    return join(this.#config.directory!, this.#config.app, processor);
+  }
+
+  #note(processor: string, partition: number, offset: number): void {
+    const topic = changelogTopic(this.#config.app, processor);
+    this.#stored.set(`${topic}-${partition}`, { topic, partition, offset });
+  }
+}
+
+async function numbersIn(directory: string): Promise<readonly number[]> {
+  const names = await readdir(directory).catch((error: unknown) => {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    throw error;
+  });
+  return names.filter((name) => /^\d+$/.test(name)).map(Number);
 }

@@ -18,6 +18,7 @@ import { EngineError } from '../../engine-error.ts';
 import type { NewRecord } from '../../log/log.ts';
 import type { Position } from '../../task/task-io.ts';
 import { type KafkaConnection, librdkafkaConfig } from '../connection.ts';
+import { kafkaFailure } from '../connection-failure.ts';
 import {
   called,
   codes,
@@ -64,6 +65,8 @@ export class TransactionalProducer {
   readonly #producer: Producer;
   readonly #config: Required<TransactionalProducerConfig>;
   #isClosed = false;
+  /** Why brokers refuse this client, when they do. */
+  #refusal: EngineError | undefined;
   /** The call that is under way, or was last. */
   #call: Promise<void> = Promise.resolve();
 
@@ -89,9 +92,7 @@ export class TransactionalProducer {
       log_level: 0,
     });
     this.#producer.on('event.error', (error) => {
-      this.#config.onTrouble(
-        new EngineError('kafka-unreachable', this.#say(librdkafkaFailure(error)), { retryable: true }),
-      );
+      this.#config.onTrouble(this.#hear(error));
     });
   }
 
@@ -165,6 +166,13 @@ export class TransactionalProducer {
     abort.abort();
   }
 
+  /** What librdkafka says beside its calls: why it cannot connect is said here only. */
+  #hear(error: unknown): EngineError {
+    const failure = kafkaFailure(`transactional id ${this.#config.transactionalId}`, error);
+    if (failure.code === 'kafka-refused') this.#refusal = failure;
+    return failure;
+  }
+
   #disconnect(): Promise<void> {
     return new Promise((resolve) => {
       if (!this.#producer.isConnected()) resolve();
@@ -189,10 +197,7 @@ export class TransactionalProducer {
         this.#producer.connect({ allTopics: false, timeout: connectMs }, done);
       });
     } catch (error) {
-      const failure = librdkafkaFailure(error);
-      throw isRefusal(failure)
-        ? this.#explain(failure)
-        : new EngineError('kafka-unreachable', this.#say(failure), { cause: error, retryable: true });
+      throw this.#refusal ?? this.#hear(error);
     }
     this.#producer.setPollInterval(1_000);
   }
@@ -207,12 +212,11 @@ export class TransactionalProducer {
         return;
       } catch (error) {
         const failure = librdkafkaFailure(error);
-        if (isFencing(failure) || isRefusal(failure)) throw this.#explain(failure);
-        if (failure.isFatal || !failure.isRetriable)
-          throw new EngineError('kafka-unreachable', this.#say(failure), { cause: error, retryable: true });
-        this.#config.onTrouble(
-          new EngineError('kafka-unreachable', this.#say(failure), { cause: error, retryable: true }),
-        );
+        if (isFencing(failure)) throw this.#explain(failure);
+        const heard = this.#hear(error);
+        if (failure.isFatal || !failure.isRetriable || this.#refusal !== undefined)
+          throw this.#refusal ?? heard;
+        this.#config.onTrouble(heard);
         await sleep(retryPauseMs, undefined, { signal }).catch(() => undefined);
       }
     }

@@ -1,6 +1,6 @@
 /** Repeats what failed and may succeed later. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { EngineError } from '../../engine-error.ts';
+import { EngineError } from '../engine-error.ts';
 
 const firstPauseMs = 50;
 const longestPauseMs = 1_000;
