@@ -5,20 +5,29 @@
  * - `noSync`: nobody waits for the disk; shutdown-mark.ts tells after a crash of the machine what to believe.
  * - pages of 4 KiB: 8 KiB and 16 KiB write 5 to 10 % slower at 20 to 50 % more bytes.
  * - no `useWritemap`: on a full disk a write to the map is a SIGBUS, a write to the file an error.
+ * - no `eventTurnBatching`: with it, a failed transaction of more than 1,000 entries rejects a promise that nobody can get at, which
+ *   ends the process.
  * - writes by lmdb's own thread (`batch`): 1 us of the main thread for each entry, where its synchronous way takes 5.
  * - no readers while it is written: lmdb-js's lists of free pages have come apart where old read transactions stay open
  *   (kriszyp/lmdb-js#321, HarperFast/harper#689).
  */
+import { rmSync, writeFileSync } from 'node:fs';
+import { statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
 import { EngineError } from '../../engine-error.ts';
 import type { ChangelogEntry } from '../../task/task-io.ts';
 import { pageBytes } from './lmdb-format.ts';
 import { packEntry, packRecord, unpackEntry, type Packed } from './record-format.ts';
 
+/** More than the lock table for `maxReaders` takes, in whole pages of any system. */
+const lockFileBytes = 16_384;
 /** How long lmdb may take to say why a write failed. */
 const reasonWithinMs = 1_000;
 /** errno of ENOSPC, EDQUOT (Linux, macOS), EFBIG. */
 const fullDiskErrors: ReadonlySet<unknown> = new Set([28, 122, 69, 27]);
+const inputOutputError = 5;
+const nearlyFullBytes = 1024 * 1024;
 const fullDiskCodes: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 
 /** What an error of the file system or of lmdb means for a store. `doing`: what failed, for the message. */
@@ -35,6 +44,21 @@ export function storeError(error: unknown, path: string, doing: string): EngineE
   );
 }
 
+class FullDisk extends Error {
+  readonly code = 'ENOSPC';
+
+  constructor(cause: unknown) {
+    super('no space left on device', { cause });
+  }
+}
+
+/** LMDB calls a write that went in only in part an input/output error. */
+async function isFull(path: string, error: unknown): Promise<boolean> {
+  if (!(error instanceof Error) || !('code' in error) || error.code !== inputOutputError) return false;
+  const { bavail, bsize } = await statfs(dirname(path));
+  return bavail * bsize < nearlyFullBytes;
+}
+
 export class LmdbDatabase {
   readonly #path: string;
   readonly #database: RootDatabase<Buffer, Buffer>;
@@ -43,12 +67,14 @@ export class LmdbDatabase {
   constructor(path: string) {
     this.#path = path;
     try {
+      makeLockFile(`${path}-lock`);
       this.#database = open<Buffer, Buffer>({
         path,
         noSubdir: true,
         encoding: 'binary',
         keyEncoding: 'binary',
         noSync: true,
+        eventTurnBatching: false,
         overlappingSync: false,
         cache: false,
         compression: false,
@@ -68,18 +94,24 @@ export class LmdbDatabase {
   async write(entries: Iterable<ChangelogEntry>, record: string): Promise<void> {
     try {
       await this.#database.batch(() => {
-        for (const entry of entries) this.#put(packEntry(entry));
-        this.#put(packRecord(record));
+        // Many share one promise, which is not always that of the batch but tells the same.
+        let last: Promise<boolean> | undefined;
+        const put = ({ key, value }: Packed): void => {
+          const promise = value === undefined ? this.#database.remove(key) : this.#database.put(key, value);
+          if (promise !== last) promise.catch(() => undefined);
+          last = promise;
+        };
+        for (const entry of entries) put(packEntry(entry));
+        put(packRecord(record));
       });
     } catch (error) {
-      throw storeError(await reasonOf(error), this.#path, 'written');
+      const reason = await reasonOf(error);
+      throw storeError(
+        (await isFull(this.#path, reason)) ? new FullDisk(reason) : reason,
+        this.#path,
+        'written',
+      );
     }
-  }
-
-  #put({ key, value }: Packed): void {
-    // Their promises are that of the batch.
-    if (value === undefined) void this.#database.remove(key);
-    else void this.#database.put(key, value);
   }
 
   /** Everything in it, by key. To be gone through in one go: an open reader keeps pages from being used again. */
@@ -93,6 +125,15 @@ export class LmdbDatabase {
   async close(): Promise<void> {
     await this.#database.close();
   }
+}
+
+/**
+ * LMDB maps its lock file and writes to the map: with no room for it on the disk that is a SIGBUS, where a write is an error.
+ * LMDB begins it anew when nobody else has it open, and nobody may (directory-claim.ts).
+ */
+function makeLockFile(path: string): void {
+  rmSync(path, { force: true, recursive: true });
+  writeFileSync(path, Buffer.alloc(lockFileBytes));
 }
 
 /** lmdb gives the reason in a promise on its error, which rejects by itself and would end the process (kriszyp/lmdb-js#368). */

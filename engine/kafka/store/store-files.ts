@@ -33,7 +33,7 @@ export type Found =
 /** A clock that was set back by more than this makes a store's age unknown. */
 const clockSlackMs = 3_600_000;
 
-const files = ['data.mdb', 'data.mdb-lock', 'data.mdb.new', 'synced', 'synced.new'] as const;
+const files = ['data.mdb', 'data.mdb-lock', 'data.mdb.new', 'synced'] as const;
 
 function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;

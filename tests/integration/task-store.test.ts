@@ -1,0 +1,293 @@
+/**
+ * The local store under what happens to a host: killed processes, full disks, damaged files, a second process.
+ * LMDB is native code, so a mistake here would end this process: that the tests come to their end is half of what they say.
+ */
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { appendFile, copyFile, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import {
+  contentAfter,
+  contentOf,
+  identity,
+  inDirectory,
+  numbers,
+  opened,
+  writeNumber,
+} from '#engine/kafka/store/store.fixture.ts';
+import { startScript, type Started } from './cli-process.fixture.ts';
+
+/** A process that opens the store and writes numbers on from its offset, without waiting, until it is killed. */
+function writer(directory: string, restored: boolean): Started {
+  // The fixture is not in `dist`: its text goes along.
+  const script = `
+    import { openTaskStore } from '$DIST/engine/kafka/store/task-store.js';
+    ${numbers.toString()}
+    ${writeNumber.toString()}
+    const store = await openTaskStore({ directory: ${JSON.stringify(directory)}, identity: ${JSON.stringify(identity)},
+      onDiscard: ({ message }) => console.log('DISCARDED ' + message) });
+    console.log('opened at ' + store.offset);
+    ${restored ? 'store.restored();' : ''}
+    for (let n = store.offset + 1; ; n += 1) {
+      void store.write(writeNumber(n, 3000), n);
+      if (n % 10 === 0) await new Promise(setImmediate);
+      if (n % 500 === 0) await store.flushed();
+    }`;
+  return startScript(script);
+}
+
+test(
+  'SIGKILL at any time leaves what the first writes gave, with the offset of the last of them: 30 kills',
+  () =>
+    inDirectory(async (directory) => {
+      const random = numbers(Date.now());
+      let reached = 0;
+      for (let kill = 0; kill < 30; kill += 1) {
+        const { child, ended, seen } = writer(directory, kill % 2 === 0);
+        // Some before it has opened the store.
+        if (kill % 6 !== 5) await seen('opened at ');
+        await sleep(random(kill % 6 === 5 ? 150 : 250));
+        child.kill('SIGKILL');
+        const { signal, stdout, stderr } = await ended;
+        expect({ signal, stderr }).toEqual({ signal: 'SIGKILL', stderr: '' });
+        expect(stdout).not.toContain('DISCARDED');
+        const { store, discarded } = await opened(directory);
+        expect(discarded).toEqual([]);
+        expect(store.offset).toBeGreaterThanOrEqual(reached);
+        reached = store.offset;
+        expect(contentOf(store.entries())).toEqual(contentAfter(reached, 3_000));
+        await store.close();
+      }
+      console.log(`task store: 30 kills, ${reached} writes`);
+      expect(reached).toBeGreaterThan(1_000);
+    }),
+  120_000,
+);
+
+test('a second process is told who has the store; a killed one leaves it free at once, a frozen one does not', () =>
+  inDirectory(async (directory) => {
+    const first = writer(directory, false);
+    await first.seen('opened at ');
+    const inUse = {
+      code: 'store-in-use',
+      message: expect.stringContaining(
+        `${directory} is in use by process ${first.child.pid}: stop it`,
+      ) as string,
+    };
+    await expect(opened(directory)).rejects.toMatchObject(inUse);
+    const second = await writer(directory, false).ended;
+    expect(second.exitCode).toBe(1);
+    expect(second.stderr).toContain(`in use by process ${first.child.pid}`);
+    first.child.kill('SIGSTOP');
+    await sleep(100);
+    await expect(opened(directory)).rejects.toMatchObject(inUse);
+    first.child.kill('SIGKILL');
+    await once(first.child, 'close');
+    const { store, discarded } = await opened(directory);
+    expect(discarded).toEqual([]);
+    expect(contentOf(store.entries())).toEqual(contentAfter(store.offset, 3_000));
+    await store.close();
+  }));
+
+/** Damages a file in one of the ways that disks, people and programs do. */
+async function damage(path: string, random: (below: number) => number): Promise<string> {
+  const file = await readFile(path);
+  const pages = file.length / 4096;
+  const page = 4096 * random(pages);
+  const other = 4096 * random(pages);
+  const at = page + (random(2) === 0 ? random(64) : random(4096));
+  const kind = random(8);
+  if (kind === 0) file[at] = file[at]! ^ (1 << random(8));
+  else if (kind === 1) file[at] = random(256);
+  else if (kind === 2) file.writeUInt32LE(random(0x100000000), Math.min(at, file.length - 4));
+  else if (kind === 3) for (let i = page; i < page + 4096; i += 1) file[i] = random(256);
+  else if (kind === 4) file.fill(0, page, Math.min(file.length, page + 4096 * (1 + random(4))));
+  else if (kind === 5) file.copy(file, other, page, page + 4096);
+  else if (kind === 6) for (let i = 0; i < 8; i += 1) file[page + 8 * random(20)] = random(256);
+  await writeFile(path, kind === 7 ? file.subarray(0, random(file.length)) : file);
+  return `kind ${kind} at ${at} (page ${page / 4096}, other ${other / 4096})`;
+}
+
+test(
+  'a file that is damaged anywhere is thrown away, or was not hurt: 500 random damages',
+  () =>
+    inDirectory(async (directory) => {
+      const [path, sound] = [join(directory, 'data.mdb'), join(directory, 'sound')];
+      const first = await opened(directory);
+      for (let n = 1; n <= 120; n += 1) await first.store.write(writeNumber(n), n);
+      await first.store.close();
+      await copyFile(path, sound);
+      const expected = contentAfter(120);
+      const afterMore = contentAfter(140);
+      const random = numbers(Date.now());
+      let thrownAway = 0;
+      for (let i = 0; i < 500; i += 1) {
+        await copyFile(sound, path);
+        const what = await damage(path, random);
+        const { store, discarded } = await opened(directory);
+        thrownAway += discarded.length;
+        if (discarded.length === 0) {
+          expect(contentOf(store.entries()), what).toEqual(expected);
+          for (let n = 121; n <= 140; n += 1) await store.write(writeNumber(n), n);
+          expect(contentOf(store.entries()), what).toEqual(afterMore);
+        } else {
+          expect([...store.entries()], what).toEqual([]);
+          for (let n = 1; n <= 3; n += 1) await store.write(writeNumber(n), n);
+        }
+        await store.close();
+      }
+      console.log(`task store: of 500 damages ${thrownAway} mattered`);
+      expect(thrownAway).toBeGreaterThan(150);
+    }),
+  120_000,
+);
+
+/** A file system of its own of this many KiB. */
+async function onSmallDisk<T>(sizeKib: number, use: (mount: string) => Promise<T>): Promise<T> {
+  return inDirectory(async (directory) => {
+    const mount = join(directory, 'disk');
+    await mkdir(mount);
+    try {
+      execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${sizeKib}k`, 'weir-test', mount], { stdio: 'pipe' });
+    } catch (cause) {
+      throw new Error(
+        'this test mounts a small file system: run it as root, in a container with CAP_SYS_ADMIN',
+        {
+          cause,
+        },
+      );
+    }
+    try {
+      return await use(mount);
+    } finally {
+      execFileSync('umount', ['--lazy', mount]);
+    }
+  });
+}
+
+test('a full disk refuses writes from then on, keeps what was there, and is used again when it has room', () =>
+  onSmallDisk(3 * 1024, async (mount) => {
+    const directory = join(mount, 'store');
+    const { store } = await opened(directory);
+    let n = 1;
+    for (; n <= 20; n += 1) await store.write(writeNumber(n), n);
+    const filling: Promise<void>[] = [];
+    const full = {
+      code: 'disk-full',
+      message: expect.stringMatching(/store.*could not be written: .*space.*make room/i) as string,
+    };
+    let failure: unknown;
+    for (; n < 5_000 && failure === undefined; n += 1) {
+      filling.push(store.write(writeNumber(n, 1e9), n));
+      if (n % 10 === 0)
+        failure = await store.flushed().then(
+          () => undefined,
+          (error: unknown) => error,
+        );
+    }
+    expect(failure).toMatchObject(full);
+    const outcomes = await Promise.allSettled(filling);
+    const firstRefused = outcomes.findIndex(({ status }) => status === 'rejected');
+    for (const outcome of outcomes.slice(firstRefused))
+      expect(outcome).toMatchObject({ status: 'rejected', reason: failure });
+    await expect(store.write([], n)).rejects.toBe(failure);
+    const { offset } = store;
+    await store.close();
+
+    // Nothing can be added, and what is there can be read.
+    const still = await opened(directory);
+    expect([still.discarded, still.store.offset]).toEqual([[], offset]);
+    const content = contentOf(still.store.entries());
+    expect(content.size).toBeGreaterThan(20);
+    await still.store.close();
+
+    execFileSync('mount', ['-o', 'remount,size=20m', mount]);
+    const again = await opened(directory);
+    expect([again.discarded, again.store.offset]).toEqual([[], offset]);
+    expect(contentOf(again.store.entries())).toEqual(content);
+    await again.store.write(writeNumber(1), offset + 1);
+    await again.store.close();
+  }));
+
+test('a disk that is full from the start is an error that says so', () =>
+  onSmallDisk(64, async (mount) => {
+    const filler = join(mount, 'filler');
+    await expect(appendFile(filler, Buffer.alloc(1 << 20))).rejects.toMatchObject({ code: 'ENOSPC' });
+    await expect(opened(join(mount, 'store'))).rejects.toMatchObject({ code: 'disk-full' });
+    await rm(filler);
+    await (await opened(join(mount, 'store'))).store.close();
+  }));
+
+test(
+  '1,000,000 entries: written and loaded for a CPU time that a restart can afford',
+  () =>
+    inDirectory(async (directory) => {
+      const count = 1_000_000;
+      const entries = Array.from({ length: count }, (_, i) => ({
+        key: Buffer.from(`k${(Math.imul(i, 2_654_435_761) >>> 0).toString().padStart(15, '0')}`),
+        value: Buffer.alloc(40, i),
+      }));
+      const { store } = await opened(directory);
+      const [, write] = await timed(async () => {
+        for (let i = 0; i < count; i += 5_000) await store.write(entries.slice(i, i + 5_000), i);
+      });
+      const [, close] = await timed(() => store.close());
+      const [again, open] = await timed(() => opened(directory));
+      const [loaded, load] = await timed(() => {
+        let bytes = 0;
+        for (const { key, value } of again.store.entries()) bytes += key.length + (value?.length ?? 0);
+        return bytes;
+      });
+      const { size } = await stat(join(directory, 'data.mdb'));
+      console.log(
+        `task store, 1,000,000 entries of 16 + 40 bytes in random order, ms (of the CPU): written ${told(write)}, closed ${told(close)}, verified and opened ${told(open)}, loaded ${told(load)}; ${Math.round(size / 1e6)} MB`,
+      );
+      expect(loaded).toBe(count * 56);
+      await again.store.close();
+      // Two to four times what was measured: it is to fail when a part of it becomes another order.
+      expect(write.cpuMs).toBeLessThan(15_000);
+      expect(open.cpuMs).toBeLessThan(1_500);
+      expect(load.cpuMs).toBeLessThan(2_500);
+    }),
+  120_000,
+);
+
+interface Times {
+  readonly wallMs: number;
+  readonly cpuMs: number;
+}
+
+function told({ wallMs, cpuMs }: Times): string {
+  return `${Math.round(wallMs)} (${Math.round(cpuMs)})`;
+}
+
+async function timed<T>(work: () => T | Promise<T>): Promise<readonly [T, Times]> {
+  const start = performance.now();
+  const before = process.cpuUsage();
+  const result = await work();
+  const { user, system } = process.cpuUsage(before);
+  return [result, { wallMs: performance.now() - start, cpuMs: (user + system) / 1_000 }];
+}
+
+test('the event loop goes on while a large store is verified', () =>
+  inDirectory(async (directory) => {
+    const { store } = await opened(directory);
+    for (let i = 0; i < 200_000; i += 5_000) {
+      await store.write(
+        Array.from({ length: 5_000 }, (_, k) => ({
+          key: Buffer.from(`key ${i + k}`),
+          value: Buffer.alloc(40),
+        })),
+        i,
+      );
+    }
+    await store.close();
+    let turns = 0;
+    const timer = setInterval(() => (turns += 1), 1);
+    const again = await opened(directory);
+    clearInterval(timer);
+    expect(turns).toBeGreaterThan(5);
+    await again.store.close();
+  }));
