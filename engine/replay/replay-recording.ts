@@ -10,11 +10,12 @@ import { EngineError } from '../engine-error.ts';
 import type { LogRecord } from '../log/log.ts';
 import { deadLetters } from '../records/generated.ts';
 import { headerText } from '../task/cloud-events.ts';
-import type { OutputRecord } from '../task/task-io.ts';
+import type { ChangelogEntry, OutputRecord } from '../task/task-io.ts';
 import { inputTopics, streamOfInput, streamOfOutput, taskCount, type App } from '../topology/app.ts';
 import type { Parameters, Processor } from '../topology/processor.ts';
 import { contentOf, firstDifference } from './compare-outputs.ts';
-import type { Recording } from './recording-reader.ts';
+import { recordedWindow } from './recorded-window.ts';
+import type { Recording, TaskRecording } from './recording-reader.ts';
 import { journalledSteps, replayTask } from './replay-task.ts';
 import { substituteOutputs, withSubstitutes, type Substitutes } from './substitute.ts';
 
@@ -37,8 +38,10 @@ export interface ReplayedTask {
   readonly steps: number;
   readonly crashes: number;
   readonly outputs: readonly OutputRecord[];
-  /** What the recording holds of this task's outputs, per topic and partition in order. */
+  /** What the recording holds of this task's outputs in its window, per topic and partition in order. */
   readonly recorded: readonly OutputRecord[];
+  /** The task's state after the window, as changelog entries in the order of their keys. */
+  readonly finalState: readonly ChangelogEntry[];
   /** Where the outputs differ from the recorded ones; undefined when they are the same to the byte. */
   readonly difference: string | undefined;
 }
@@ -65,6 +68,7 @@ export async function replayRecording(
         recording,
         processor,
         tasks.flatMap((task) => task.outputs),
+        await ownOutputs(recording, processor),
         substituted,
       );
   }
@@ -131,7 +135,7 @@ async function replayOne(
     byInput.flatMap((partitions, input) => [...partitions.keys()].map((p) => ({ input, partition: p }))),
     substituted,
   );
-  const { outputs, crashes } = replayTask({
+  const { outputs, finalState, crashes } = replayTask({
     processor,
     partition,
     writers: recording.writers,
@@ -141,7 +145,7 @@ async function replayOne(
     ...(options.batchSize === undefined ? {} : { batchSize: options.batchSize(name) }),
     ...(options.crashBefore === undefined ? {} : { crashBefore: options.crashBefore(name, steps.length) }),
   });
-  const recorded = await recordedOutputs(recording, processor, partition);
+  const recorded = await recordedOutputs(recording, processor, recordedTask);
   return {
     task: name,
     processor: processor.name,
@@ -150,17 +154,35 @@ async function replayOne(
     crashes,
     outputs,
     recorded,
+    finalState,
     difference: firstDifference(recorded, outputs),
   };
 }
 
-/** What the recording's topics hold of one task's outputs: told apart by `ce_source`. */
+/** Tells a processor's recorded outputs, of its tasks' windows, from other records of the same topics. */
+async function ownOutputs(
+  recording: Recording,
+  processor: Processor,
+): Promise<(record: Pick<LogRecord, 'headers'>) => boolean> {
+  const windows = new Map<string, (id: string) => boolean>();
+  for (let partition = 0; partition < taskCount(processor); partition += 1) {
+    const task = await recording.task(processor.name, partition);
+    windows.set(sourceOf(processor, partition), recordedWindow(task, inputTopics(processor)));
+  }
+  return ({ headers }) =>
+    windows.get(headerText(headers, 'ce_source') ?? '')?.(headerText(headers, 'ce_id') ?? '') ?? false;
+}
+
+const sourceOf = ({ name }: Processor, partition: number): string => `/weir/${name}/${partition}`;
+
+/** What the recording's topics hold of one task's outputs: told apart by `ce_source`, and by `ce_id` from those outside its window. */
 async function recordedOutputs(
   recording: Recording,
   processor: Processor,
-  partition: number,
+  task: TaskRecording,
 ): Promise<readonly OutputRecord[]> {
-  const source = `/weir/${processor.name}/${partition}`;
+  const source = sourceOf(processor, task.partition);
+  const isInWindow = recordedWindow(task, inputTopics(processor));
   const written = new Set(
     [...Object.values(processor.outputs).map(streamOfOutput), deadLetters].map((stream) => stream.topic),
   );
@@ -169,6 +191,7 @@ async function recordedOutputs(
     if (!written.has(topic)) continue;
     for (const record of await recording.records(topic, p)) {
       if (headerText(record.headers, 'ce_source') !== source) continue;
+      if (!isInWindow(headerText(record.headers, 'ce_id') ?? '')) continue;
       outputs.push({ topic, ...record, key: record.key ?? Buffer.alloc(0) });
     }
   }

@@ -31,7 +31,8 @@ async function stepsAfter(
     { kind: 'tick', wallMs: record.timestampMs + 1, caughtUp: () => true },
   ]);
   const substitutes: Substitutes = new Map();
-  await substituteOutputs(recording, summing, fresh, substitutes);
+  const isReplaced = ({ headers }: LogRecord): boolean => headers['ce_source'] === own;
+  await substituteOutputs(recording, summing, fresh, isReplaced, substitutes);
   const steps = withSubstitutes(journalled, [alarms.topic], [{ input: 0, partition: 0 }], substitutes);
   return steps.map((step) =>
     step.kind === 'tick' ? `tick ${step.wallMs}` : `${step.record.offset} ${String(step.record.value)}`,

@@ -8,7 +8,6 @@
  */
 import type { LogRecord } from '../log/log.ts';
 import { partitionOf } from '../log/murmur2.ts';
-import { headerText } from '../task/cloud-events.ts';
 import type { OutputRecord, RecordInput, TaskInput } from '../task/task-io.ts';
 import { streamOfOutput } from '../topology/app.ts';
 import type { Processor } from '../topology/processor.ts';
@@ -25,15 +24,18 @@ interface Substitute {
 /** Changed topics: `<topic>/<partition>` to its records in order. */
 export type Substitutes = Map<string, readonly Substitute[]>;
 
-/** Puts a changed processor's outputs in place of its recorded ones, in every topic that it writes. */
+/**
+ * Puts a changed processor's outputs in place of its recorded ones, in every topic that it writes. `isReplaced` tells which those
+ * are: the processor's own of the recorded window.
+ */
 export async function substituteOutputs(
   recording: Recording,
   processor: Processor,
   outputs: readonly OutputRecord[],
+  isReplaced: (record: LogRecord) => boolean,
   substitutes: Substitutes,
 ): Promise<void> {
-  const isOwn = ({ record }: Substitute): boolean =>
-    (headerText(record.headers, 'ce_source') ?? '').startsWith(`/weir/${processor.name}/`);
+  const isOwn = ({ record }: Substitute): boolean => isReplaced(record);
   for (const { topic, partitions } of new Set(Object.values(processor.outputs).map(streamOfOutput))) {
     for (let p = 0; p < partitions; p += 1) {
       const place = `${topic}/${p}`;

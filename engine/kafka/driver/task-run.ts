@@ -13,10 +13,11 @@
  */
 import { EngineError } from '../../engine-error.ts';
 import { partitionOf } from '../../log/murmur2.ts';
-import type { LogRecord } from '../../log/log.ts';
+import type { Headers, LogRecord } from '../../log/log.ts';
 import { nextSource } from '../../task/input-merge.ts';
 import type { TaskCore } from '../../task/task-core.ts';
 import type { Commit, OutputRecord, RecordInput } from '../../task/task-io.ts';
+import { journalHeaders } from '../journal-parameters.ts';
 import { changelogTopic, journalTopic } from '../names.ts';
 import { VolatileStore, type StateStore } from './state-store.ts';
 import type { TaskEnvironment } from './task-environment.ts';
@@ -53,6 +54,7 @@ export class TaskRun {
   readonly #env: TaskEnvironment;
   readonly #producer: TransactionalProducer;
   readonly #inputs: readonly TaskInput[];
+  readonly #journalHeaders: Headers;
   readonly #input: { kind: 'record'; input: number; partition: number; record: LogRecord };
   #store: StateStore;
   #pending: OutputRecord[] = [];
@@ -75,6 +77,8 @@ export class TaskRun {
     this.#producer = producer;
     this.#store = store;
     this.#inputs = inputs;
+    const { name, parameters } = core.processor;
+    this.#journalHeaders = journalHeaders({ ...parameters, ...env.parameters[name] });
     this.#input = { kind: 'record', input: 0, partition: 0, record: unread };
     let resolve: () => void = () => undefined;
     let reject: (error: unknown) => void = () => undefined;
@@ -268,7 +272,13 @@ export class TaskRun {
     const topic = changelogTopic(app.name, processor.name);
     for (const { key, value } of changelog) records.push({ topic, key, value, ...own });
     if (journal !== null)
-      records.push({ topic: journalTopic(app.name, processor.name), key: null, value: journal, ...own });
+      records.push({
+        ...own,
+        topic: journalTopic(app.name, processor.name),
+        key: null,
+        value: journal,
+        headers: this.#journalHeaders,
+      });
     return records;
   }
 
