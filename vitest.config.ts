@@ -31,6 +31,19 @@ export default defineConfig({
           maxWorkers: 2,
         },
       },
+      {
+        ...source,
+        test: {
+          name: 'faults',
+          sequence: { groupOrder: 2 },
+          include: ['tests/faults/**/*.test.ts'],
+          globalSetup: ['./tests/support/build-dist.ts'],
+          testTimeout: 300_000,
+          hookTimeout: 60_000,
+          // One cluster and its workers at a time: the tests measure time-outs.
+          fileParallelism: false,
+        },
+      },
     ],
   },
 });

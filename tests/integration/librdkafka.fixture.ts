@@ -30,17 +30,18 @@ export const plain = ({ offset, key, value, timestampMs, headers }: LogRecord): 
   headers: plainHeaders(headers),
 });
 
-/** Everything of a partition that librdkafka reads with read_committed before it says that it is at the end. */
+/** Everything of a partition that librdkafka reads before it says that it is at the end. */
 export function readWithLibrdkafka(
   bootstrapServers: string,
   topic: string,
   partition: number,
+  isolation: 'read_committed' | 'read_uncommitted' = 'read_committed',
 ): Promise<PlainRecord[]> {
   const consumer = new RdKafka.KafkaConsumer(
     {
       'bootstrap.servers': bootstrapServers,
       'group.id': 'compared',
-      'isolation.level': 'read_committed',
+      'isolation.level': isolation,
       'enable.partition.eof': true,
       'enable.auto.commit': false,
     },

@@ -1,4 +1,7 @@
-/** Compiles `dist` before the integration tests: they start Weir's real processes, which run the compiled code. */
+/**
+ * Compiles `dist` before the integration and fault tests: they start Weir's real processes, which run the compiled code. With it
+ * the programs of the tests themselves (tsconfig.json here), into `dist/tests`; `npm run build` makes a `dist` without them.
+ */
 import { execFileSync } from 'node:child_process';
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +11,7 @@ export default function buildDist(): void {
   const root = fileURLToPath(new URL('../..', import.meta.url));
   execFileSync(
     process.execPath,
-    ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json', '--noCheck'],
+    ['node_modules/typescript/bin/tsc', '-p', 'tests/support/tsconfig.json', '--noCheck'],
     {
       cwd: root,
       stdio: 'inherit',

@@ -1,0 +1,39 @@
+/** What a worker process (worker.ts) is started with and what it prints: one line of JSON for each message. */
+import type { TaskPhase } from '#engine/kafka/driver/task-status.ts';
+
+/** The worker's only argument, as JSON. */
+export interface WorkerConfig {
+  /** `host:port`, separated by commas. */
+  readonly bootstrapServers: string;
+  /** Of foldingApp. */
+  readonly app: string;
+  readonly partitions: number;
+  /** For local checkpoints; none without it. */
+  readonly stateDir?: string;
+  readonly commitIntervalMs?: number;
+  readonly sessionTimeoutMs?: number;
+}
+
+export interface TaskLine {
+  readonly task: string;
+  readonly phase: TaskPhase;
+  readonly restored: number;
+  readonly toRestore: number;
+  readonly commits: number;
+  readonly records: number;
+  /** How long the last commit took; 0 before the first. */
+  readonly commitMs: number;
+}
+
+export type WorkerMessage =
+  /** Whenever something of it has changed; looked at every few milliseconds. */
+  | {
+      readonly kind: 'status';
+      readonly atMs: number;
+      readonly ready: boolean;
+      readonly tasks: readonly TaskLine[];
+    }
+  | { readonly kind: 'trouble'; readonly task: string; readonly code: string; readonly message: string }
+  /** A task has failed for good. */
+  | { readonly kind: 'failed'; readonly task: string; readonly message: string }
+  | { readonly kind: 'stopped'; readonly inOrder: boolean };

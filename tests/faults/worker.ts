@@ -1,0 +1,64 @@
+/**
+ * A process that runs its share of the folding app: the thing that fault tests kill, freeze and start.
+ *
+ * It is compiled into `dist/tests` with the rest (tests/support/tsconfig.json) and started by `Workers`. SIGTERM stops it in
+ * order. It prints WorkerMessages; writes to a pipe are synchronous, so what it printed before a SIGKILL arrives.
+ */
+import { WriterSchemas } from '#engine/codec/writer-schemas.ts';
+import { KafkaRuntime } from '#engine/kafka/driver/kafka-runtime.ts';
+import { foldingApp } from '../integration/folding.fixture.ts';
+import type { WorkerConfig, WorkerMessage } from './worker-protocol.ts';
+
+const statusEveryMs = 5;
+const stopMs = 10_000;
+
+function tell(message: WorkerMessage): void {
+  process.stdout.write(`${JSON.stringify(message)}\n`);
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+function watch(runtime: KafkaRuntime): NodeJS.Timeout {
+  let last = '';
+  return setInterval(() => {
+    const tasks = runtime
+      .status()
+      .map(({ task, phase, restored, toRestore, commits, counters, commitMs }) => ({
+        task,
+        phase,
+        restored,
+        toRestore,
+        commits,
+        records: counters.records,
+        commitMs: commitMs.at(-1) ?? 0,
+      }));
+    const text = JSON.stringify(tasks.map(({ records, ...rest }) => ({ ...rest, some: records > 0 })));
+    if (text === last) return;
+    last = text;
+    tell({ kind: 'status', atMs: Date.now(), ready: runtime.isReady, tasks });
+  }, statusEveryMs);
+}
+
+const { bootstrapServers, app, partitions, ...options } = JSON.parse(process.argv[2] ?? '') as WorkerConfig;
+const runtime = await KafkaRuntime.start({
+  app: foldingApp(app, partitions).app,
+  connection: { brokers: bootstrapServers.split(',') },
+  writers: new WriterSchemas(),
+  ...options,
+  onTaskError: (task, error) => {
+    tell({ kind: 'failed', task, message: describe(error) });
+  },
+  onTrouble: (task, { code, message }) => {
+    tell({ kind: 'trouble', task, code, message });
+  },
+});
+const watching = watch(runtime);
+process.once('SIGTERM', () => {
+  void runtime.stop(stopMs).then((inOrder) => {
+    clearInterval(watching);
+    tell({ kind: 'stopped', inOrder });
+    process.exit(0);
+  });
+});
