@@ -47,6 +47,11 @@ export const commandList: readonly CommandEntry[] = [
     load: async () => (await import('./commands/topology.ts')).registerTopology,
   },
   {
+    name: 'local',
+    summary: 'start and stop Kafka and ClickHouse on this machine',
+    load: async () => (await import('./commands/local.ts')).registerLocal,
+  },
+  {
     name: 'doctor',
     summary: 'say what is missing on this machine and how to get it',
     load: async () => (await import('./commands/doctor.ts')).registerDoctor,

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { hostIoChecks } from './host-io-checks.ts';
 import { memoryCheck, openFilesCheck } from './limit-checks.ts';
 import { dataDirCheck, diskSpaceCheck, loopbackCheck } from './place-checks.ts';
-import { dockerCheck, javaCheck } from './program-checks.ts';
+import { dockerCheck, javaCheck, mavenCheck } from './program-checks.ts';
 import { nodeCheck, platformCheck } from './runtime-checks.ts';
 import { runProgram } from './run-program.ts';
 
@@ -75,6 +75,14 @@ describe('programs', () => {
     ],
   ])('java: %s %j is %s', (outcome, text, state, found) => {
     expect(javaCheck({ outcome, text })).toMatchObject({ state, found });
+  });
+
+  it.each([
+    [0, '\u001b[1mApache Maven 3.8.7\u001b[m\nMaven home: /usr/share/maven', 'ok', 'Apache Maven 3.8.7'],
+    ['ENOENT', '', 'optional-missing', 'not installed'],
+    [1, 'JAVA_HOME is not set', 'optional-missing', 'does not answer (1) JAVA_HOME is not set'],
+  ])('maven: %s %j is %s', (outcome, text, state, found) => {
+    expect(mavenCheck({ outcome, text })).toMatchObject({ state, found });
   });
 
   it.each([

@@ -5,7 +5,7 @@ import { runProgram, type ProgramAnswer } from './run-program.ts';
 const timeoutMs = 10_000;
 /** Kafka 4 servers need it (KIP-1013). */
 const neededJava = 17;
-const kafka = 'a real Kafka on this machine (Docker or Java, either will do)';
+const kafka = 'a real Kafka on this machine (Docker on Linux, or Java and Maven)';
 const building = 'building node-rdkafka, for transactions on a real Kafka';
 
 /** @param answer of `java -version` */
@@ -19,6 +19,15 @@ export function javaCheck(answer: ProgramAnswer): Check {
   return Number(version[1]) >= neededJava
     ? { ...base, state: 'ok', found }
     : { ...base, state: 'optional-missing', found, remedy };
+}
+
+/** @param answer of `mvn --version` */
+export function mavenCheck(answer: ProgramAnswer): Check {
+  const base = { name: 'maven', neededFor: 'fetching Kafka for Java, at the first weir local start' };
+  const found = /Apache Maven [\w.-]+/.exec(answer.text)?.[0];
+  if (answer.outcome === 0 && found !== undefined) return { ...base, state: 'ok', found };
+  const remedy = 'install it (Debian: apt install maven; macOS: brew install maven), or Docker';
+  return { ...base, state: 'optional-missing', found: describe(answer), remedy };
 }
 
 /** @param answer of `docker version --format {{.Server.Version}}`, which asks the daemon */
@@ -51,6 +60,7 @@ export async function programChecks(): Promise<readonly Check[]> {
   return Promise.all([
     runProgram('docker', ['version', '--format', '{{.Server.Version}}'], { timeoutMs }).then(dockerCheck),
     runProgram('java', ['-version'], { timeoutMs }).then(javaCheck),
+    runProgram('mvn', ['--version'], { timeoutMs }).then(mavenCheck),
     builderCheck('g++', 'g++'),
     builderCheck('make', 'make'),
     builderCheck('python3', 'python3'),

@@ -6,6 +6,7 @@
  */
 import { AgentError } from '#agents/agent-error.ts';
 import { EngineError } from '#engine/engine-error.ts';
+import { LocalError } from '#local/local-error.ts';
 import { SinkError } from '#sinks/clickhouse/error.ts';
 import {
   EmbeddedServerError,
@@ -58,6 +59,7 @@ const serverRemedies: Partial<Record<EmbeddedServerErrorCode, string>> = {
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof CliError) return exitCodes[error.code];
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+  if (error instanceof LocalError) return exitCodes.environment;
   if (error instanceof EmbeddedServerError) return ofEmbeddedServer(error);
   if (error instanceof EngineError) return error.code === 'parameter' ? exitCodes.usage : exitCodes.failure;
   if (error instanceof SinkError)
@@ -70,14 +72,16 @@ export function exitCodeOf(error: unknown): ExitCode {
   return systemCode(error) === undefined ? exitCodes.failure : exitCodes.environment;
 }
 
-function messageOf(error: unknown): string {
+/** What is wrong, for people; further lines tell more. */
+export function messageOf(error: unknown): string {
   if (error instanceof CommanderError) return error.message.replace(/^error: /, '');
   if (error instanceof AggregateError && error.errors.length > 0)
     return [error.message, ...error.errors.map(messageOf)].filter((text) => text !== '').join('\n');
   return error instanceof Error ? error.message || error.name : String(error);
 }
 
-function remediesOf(error: unknown): readonly string[] {
+/** What to do about an error, a line each. */
+export function remediesOf(error: unknown): readonly string[] {
   if (error instanceof CliError) return error.remedies;
   const code = systemCode(error);
   if (code !== undefined) return [systemRemedies[code]!];

@@ -36,7 +36,8 @@ export async function dockerObstacle(
   );
   if (missing) return 'there is no program "docker"';
   // Older clients end with 0 also when no engine answers.
-  if (!/^\d+\.\d+/m.test(output)) return `the Docker engine does not answer:\n${lastLines(output, 3)}`;
+  if (!/^\d+\.\d+/m.test(output))
+    return `the Docker engine does not answer:\n${lastLines(output.replace(/^\s*\[\]\s*$/m, ''), 3)}`;
   return output.includes('name=rootless') ? "a rootless Docker engine has not the host's network" : undefined;
 }
 

@@ -15,10 +15,10 @@ import { lastLines, runProgram } from './run-program.ts';
 
 const formatTimeoutMs = 60_000;
 
-/** Arguments: the broker's pid, and the directory to remove with it, or nothing. */
+/** Arguments: the broker's pid, and the directory to remove with it, or nothing; the last one removes the cluster's. */
 const killScript =
-  'kill -9 "$1" 2>/dev/null; ' +
-  '[ -z "$2" ] || { sleep 0.2; rm -rf "$2"; rmdir "$(dirname "$2")" 2>/dev/null; }';
+  'kill -9 "$1" 2>/dev/null; [ -z "$2" ] || { root="$(dirname "$2")"; ' +
+  'sleep 0.2; rm -rf "$2" "$root/cluster.json"; rmdir "$root" 2>/dev/null; }';
 
 function runOf(child: ChildProcess, pid: number, watcher: ChildProcess | undefined): BrokerRun {
   let over = false;

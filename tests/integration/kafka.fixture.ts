@@ -44,7 +44,7 @@ export function clientOf({ bootstrapServers }: Pick<LocalKafka, 'bootstrapServer
 
 /** Create topics and wait until they have leaders. */
 export async function createTopics(
-  kafka: LocalKafka,
+  kafka: Pick<LocalKafka, 'bootstrapServers'>,
   topics: readonly {
     readonly topic: string;
     readonly partitions?: number;
