@@ -18,7 +18,8 @@ import type { ChangelogEntry } from '../../task/task-io.ts';
 
 const tags = { record: 0, plain: 1, hashed: 2 } as const;
 const maxPlainKeyBytes = 400;
-const sumBytes = 4;
+/** Of the checksum behind each value. */
+export const sumBytes = 4;
 
 export const recordKey = Buffer.from([tags.record]);
 
@@ -88,17 +89,18 @@ export function unpackRecord(value: Buffer): string {
   return value.toString('utf8', 0, value.length - sumBytes);
 }
 
-/** The entry of what LMDB has; undefined for the store's record. Both must be intact. */
-export function unpackEntry(key: Buffer, value: Buffer): ChangelogEntry | undefined {
-  const end = value.length - sumBytes;
-  switch (key[0]) {
+/**
+ * The entry of what LMDB has, given the tag of its key, the rest of the key, and the value without checksum; undefined for
+ * the store's record. They must be intact.
+ */
+export function unpackEntry(tag: number, key: Buffer, value: Buffer): ChangelogEntry | undefined {
+  switch (tag) {
     case tags.plain:
-      return { key: key.subarray(1), value: value.subarray(0, end) };
+      return { key, value };
     case tags.hashed: {
       const keyEnd = 4 + value.readUInt32LE(0);
-      return { key: value.subarray(4, keyEnd), value: value.subarray(keyEnd, end) };
+      return { key: value.subarray(4, keyEnd), value: value.subarray(keyEnd) };
     }
-    case undefined:
     default:
       return undefined;
   }
