@@ -21,9 +21,13 @@ export interface FetchedRecords {
 }
 
 /** Decode what was fetched from `fetchOffset` on. Nothing when the answer is an error. */
-export function fetchedRecords(fetched: FetchedPartition, fetchOffset: number): FetchedRecords {
+export function fetchedRecords(
+  fetched: FetchedPartition,
+  fetchOffset: number,
+  checkCrcs = false,
+): FetchedRecords {
   const place = `${fetched.topic}-${fetched.partition}`;
-  const { batches, failure } = splitBatches(fetched.recordSet, place);
+  const { batches, failure } = splitBatches(fetched.recordSet, place, checkCrcs);
   // Since Fetch version 3 the first batch comes whole, however large.
   const isCutShort = batches.length === 0 && fetched.recordSet.length > 0;
   const message = `${place}: a fetch from offset ${fetchOffset} has no whole batch`;

@@ -54,7 +54,10 @@ export interface KafkaCluster {
   addMultipleTargetTopics(topics: readonly string[]): Promise<void>;
   refreshMetadata(): Promise<void>;
   /** @param of `coordinatorType` 1: `groupId` is a transactional id */
-  findGroupCoordinator(of: { readonly groupId: string; readonly coordinatorType?: 0 | 1 }): Promise<KafkaBroker>;
+  findGroupCoordinator(of: {
+    readonly groupId: string;
+    readonly coordinatorType?: 0 | 1;
+  }): Promise<KafkaBroker>;
   findBroker(of: { readonly nodeId: number }): Promise<KafkaBroker>;
   findTopicPartitionMetadata(
     topic: string,
@@ -114,8 +117,70 @@ const loggerOf = (config: KafkaConfig): unknown =>
     logCreator: config.logCreator ?? consoleLogger,
   });
 
+/** Part of what kafkajs decodes from an answer to a Metadata request. */
+interface DecodedMetadata {
+  readonly topicMetadata: readonly {
+    readonly partitionMetadata: readonly { readonly partitionErrorCode: number }[];
+  }[];
+}
+
+interface MetadataResponse {
+  readonly decode: (payload: Buffer) => Promise<DecodedMetadata>;
+  readonly parse: (decoded: DecodedMetadata) => Promise<unknown>;
+}
+
+/**
+ * A partition without a leader has the leader -1, and nothing more. kafkajs takes it for a failure of the whole answer: so one
+ * partition whose brokers are down would keep all others from being looked up.
+ */
+async function lenientMetadata(broker: MetadataBroker, topics: readonly string[]): Promise<unknown> {
+  const { request, response } = broker.lookupRequest(
+    apiKeys['Metadata']!,
+    requests.requests['Metadata'],
+  )({ topics, allowAutoTopicCreation: false });
+  const { decode, parse } = response as MetadataResponse;
+  const withoutErrors = (decoded: DecodedMetadata): DecodedMetadata => ({
+    ...decoded,
+    topicMetadata: decoded.topicMetadata.map((topic) => ({
+      ...topic,
+      partitionMetadata: topic.partitionMetadata.map((one) => ({ ...one, partitionErrorCode: 0 })),
+    })),
+  });
+  try {
+    return await broker.connectionPool.send({
+      request,
+      response: { decode, parse: (decoded: DecodedMetadata) => parse(withoutErrors(decoded)) },
+    });
+  } catch (error) {
+    // As kafkajs's own does it.
+    if (error instanceof Error && error.name === 'KafkaJSConnectionClosedError') await broker.disconnect();
+    throw error;
+  }
+}
+
+interface MetadataBroker extends KafkaBroker {
+  metadata(topics: readonly string[]): Promise<unknown>;
+  disconnect(): Promise<void>;
+}
+
+interface BrokerPool {
+  createBroker: (options: object) => MetadataBroker;
+}
+
 /** Connections to the cluster of a kafkajs configuration. Retries are the caller's: it knows what waits. */
 export function createCluster(config: KafkaConfig): KafkaCluster {
+  const cluster = newCluster(config);
+  const { brokerPool } = cluster as unknown as { readonly brokerPool: BrokerPool };
+  const { createBroker } = brokerPool;
+  brokerPool.createBroker = (options) => {
+    const broker = createBroker(options);
+    broker.metadata = (topics) => lenientMetadata(broker, topics);
+    return broker;
+  };
+  return cluster;
+}
+
+function newCluster(config: KafkaConfig): KafkaCluster {
   return new Cluster({
     connectionTimeout: 3_000,
     requestTimeout: 30_000,

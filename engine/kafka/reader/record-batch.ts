@@ -11,6 +11,7 @@ import type { Headers, HeaderValue, LogRecord } from '../../log/log.ts';
 import { EngineError } from '../../engine-error.ts';
 import { ByteCursor } from './byte-cursor.ts';
 import { decompress } from './compression.ts';
+import { crc32c } from './crc32c.ts';
 
 /** The head of a batch, and its records as they are stored. */
 export interface RecordBatch {
@@ -42,7 +43,7 @@ function corrupt(what: string, place: string): EngineError {
   return new EngineError('corrupt-batch', `${place}: ${what}`);
 }
 
-function readBatch(bytes: Buffer, place: string): RecordBatch | EngineError {
+function readBatch(bytes: Buffer, place: string, checkCrcs: boolean): RecordBatch | EngineError {
   const cursor = new ByteCursor(bytes);
   const baseOffset = cursor.long();
   cursor.offset += 4 + 4; // batchLength, partitionLeaderEpoch
@@ -52,7 +53,12 @@ function readBatch(bytes: Buffer, place: string): RecordBatch | EngineError {
       `batch at offset ${baseOffset} has format ${magic}; Weir reads format ${supportedMagic}`,
       place,
     );
-  cursor.offset += 4; // crc, checked by the broker
+  const checksum = cursor.int32() >>> 0;
+  if (checkCrcs && crc32c(bytes, cursor.offset) !== checksum)
+    return corrupt(
+      `batch at offset ${baseOffset} is damaged, its checksum is wrong: look at the brokers' disks and the network`,
+      place,
+    );
   const attributes = cursor.int16();
   const lastOffset = baseOffset + cursor.int32();
   const baseTimestampMs = cursor.long();
@@ -82,6 +88,7 @@ function readBatch(bytes: Buffer, place: string): RecordBatch | EngineError {
 export function splitBatches(
   recordSet: Buffer,
   place: string,
+  checkCrcs: boolean,
 ): { readonly batches: RecordBatch[]; readonly failure: EngineError | undefined } {
   const batches: RecordBatch[] = [];
   let start = 0;
@@ -92,7 +99,7 @@ export function splitBatches(
       return { batches, failure: corrupt(what, place) };
     }
     if (end > recordSet.length) break;
-    const batch = readBatch(recordSet.subarray(start, end), place);
+    const batch = readBatch(recordSet.subarray(start, end), place, checkCrcs);
     if (batch instanceof EngineError) return { batches, failure: batch };
     batches.push(batch);
     start = end;
