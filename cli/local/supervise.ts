@@ -173,12 +173,15 @@ export async function supervise(config: LocalStackConfig): Promise<never> {
   const isAccepted = acceptance().then(() => {
     isRunning = true;
   });
-  process.on('disconnect', () => {
+  const onDisconnect = (): void => {
     if (isRunning) return;
     supervisor.end('interrupted');
     // I2. Brokers have a process group of their own, and end with this process.
     setTimeout(() => process.kill(-process.pid, 'SIGKILL'), undoMs).unref();
-  });
+  };
+  process.on('disconnect', onDisconnect);
+  // The command may have gone while this process was loading.
+  if (!process.connected) onDisconnect();
   for (const name of ['SIGTERM', 'SIGINT'] as const)
     process.on(name, () => {
       supervisor.end(name);
