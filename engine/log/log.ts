@@ -45,6 +45,11 @@ export interface PartitionSource {
   commit(offset: number, metadata: string): Promise<void>;
   /** Up to `maxRecords` records from `offset` on, at once with what there is; an empty array at the end of the partition. */
   read(offset: number, maxRecords: number): readonly LogRecord[] | Promise<readonly LogRecord[]>;
+  /**
+   * The offset of the next record at or after `offset`, as far as that is known; `offset` itself where it is not. A log whose
+   * offsets are dense does without.
+   */
+  nextOffset?(offset: number): number;
   /** The offset that the next record written will get (on Kafka: the last stable offset). */
   endOffset(): number | Promise<number>;
   /** Resolves when there may be something new at or after `offset`, or when `signal` aborts. Never rejects. */

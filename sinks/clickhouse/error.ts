@@ -17,6 +17,12 @@ export type SinkErrorCode =
   | 'clickhouse-data'
   /** ClickHouse refuses the insert whatever its data: permission, missing table or column. */
   | 'clickhouse-permanent'
+  /** The database has rows of another log, whose offsets mean other records (bound-log.ts). */
+  | 'other-log'
+  /** Kafka refuses this sink's membership in its group. */
+  | 'group-refused'
+  /** The group's position in a partition is gone, although the table has rows of it. */
+  | 'position-lost'
   /** Another run writes into the same database (writer-lease.ts). */
   | 'not-only-writer'
   /** The sink was stopped (its signal aborted) before the work was done. What is promised is kept at the next start. */

@@ -14,14 +14,16 @@
  * I3  A transient failure repeats step 3 with the same bytes and token, as long as it takes.
  * I4  A block refused for its data is halved until the row is found that is refused alone; that row is a dead letter. Each
  *     half is an ordinary batch with an intent of its own, so a crash on the way changes nothing.
- * I5  A batch holds at most one chunk more than the limits allow.
+ * I5  What is missing although its token is known goes in under a token that follows from what is missing: two owners that
+ *     repair the same batch, one of them a zombie, do it once.
+ * I6  A batch holds at most one chunk more than the limits allow.
  */
-import { randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { LogRecord } from '#engine/log/log.ts';
 import { Batch, CHUNK_RECORDS, type BatchLimits } from './batch.ts';
 import { SinkError } from './error.ts';
-import { formatIntent } from './intent.ts';
+import { formatIntent, tokenOf } from './intent.ts';
 import { ENCODER_VERSION } from './native/block-encoder.ts';
 import type { InsertOutcome, PartitionLimits, PartitionPorts } from './partition-ports.ts';
 import {
@@ -57,6 +59,7 @@ export class PartitionSink {
   #flushTo = -1;
   #flushes: { readonly offset: number; readonly resolve: () => void }[] = [];
   #isRunning = false;
+  #isEnding = false;
 
   constructor(ports: PartitionPorts, limits: PartitionLimits) {
     this.#ports = ports;
@@ -85,7 +88,16 @@ export class PartitionSink {
     this.#waiter.wake();
   }
 
-  /** Runs until `stop` aborts. Rejects with the SinkError that keeps this partition from going on. */
+  /**
+   * Takes no further batch: `run` keeps what it has promised, commits and resolves. What was read but not promised is left to
+   * the next owner.
+   */
+  end(): void {
+    this.#isEnding = true;
+    this.#waiter.wake();
+  }
+
+  /** Runs until `end`, or until `stop` aborts. Rejects with the SinkError that keeps this partition from going on. */
   async run(stop: AbortSignal): Promise<void> {
     const wake = (): void => {
       this.#waiter.wake();
@@ -95,7 +107,8 @@ export class PartitionSink {
       await this.#recover(stop);
       this.#isRunning = true;
       this.#settledTo(this.#settled);
-      while (!stop.aborted) await this.#step(stop);
+      while (!stop.aborted && !this.#isEnding) await this.#step(stop);
+      if (!stop.aborted && this.#settled < this.#position) await this.#commitPlain(this.#position, stop);
     } catch (error) {
       if (!(error instanceof SinkError && error.code === 'stopped')) throw error;
     } finally {
@@ -113,7 +126,7 @@ export class PartitionSink {
     const batch = this.#newBatch(this.#position);
     try {
       await this.#gather(batch, stop);
-      if (!batch.isEmpty && !stop.aborted) await this.#settle(batch, stop);
+      if (!batch.isEmpty && !stop.aborted && !this.#isEnding) await this.#settle(batch, stop);
     } finally {
       this.#release(batch);
     }
@@ -122,7 +135,7 @@ export class PartitionSink {
   /** Fills a batch until it is full, due, or wanted. */
   async #gather(batch: Batch, stop: AbortSignal): Promise<void> {
     const limits = { maxRows: this.#maxRows, maxBytes: this.#limits.maxBytes };
-    while (!stop.aborted && !batch.isFull(limits)) {
+    while (!stop.aborted && !this.#isEnding && !batch.isFull(limits)) {
       const records = await this.#ports.source.read(batch.to, CHUNK_RECORDS);
       if (records.length > 0) {
         if (!(await this.#add(batch, records, limits))) return;
@@ -154,7 +167,9 @@ export class PartitionSink {
 
   /** Nothing to do: leave no promise behind, then wait for records. */
   async #idle(stop: AbortSignal): Promise<void> {
+    this.#position = this.#ports.source.nextOffset?.(this.#position) ?? this.#position;
     if (this.#settled < this.#position) await this.#commitPlain(this.#position, stop);
+    if (this.#isEnding) return;
     await this.#waiter.waitForData(this.#position, Infinity);
   }
 
@@ -229,7 +244,7 @@ export class PartitionSink {
             'TTL or a mutation remove them?',
         );
       }
-      await this.#insertMissing(batch, stop);
+      await this.#insertMissing(batch, repairs, stop);
     }
   }
 
@@ -243,16 +258,20 @@ export class PartitionSink {
     }
   }
 
-  async #insertMissing(batch: Batch, stop: AbortSignal): Promise<void> {
+  async #insertMissing(batch: Batch, repair: number, stop: AbortSignal): Promise<void> {
     if (stop.aborted) throw new SinkError('stopped', `${describePromise(this.#promised(batch))}: stopped`);
     const leaveOut = new Set(await this.#ports.presentOffsets(batch.from, batch.to, stop));
     for (const { record } of batch.rejected) leaveOut.add(record.offset);
     const missing = this.#newBatch(batch.from);
     try {
-      for (const record of await readRange(this.#promised(batch), this.#ports)) {
-        missing.restore(record, leaveOut.has(record.offset), this.#ports.readRow);
+      const offsets = createHash('sha256');
+      for (const record of await readRange(this.#promised(batch), this.#ports, stop)) {
+        const isLeftOut = leaveOut.has(record.offset);
+        missing.restore(record, isLeftOut, this.#ports.readRow);
+        if (!isLeftOut) offsets.update(`${record.offset},`);
       }
-      if (missing.rows > 0) await this.#ports.insert(missing, stop, `weir/missing/${randomUUID()}`);
+      const token = `${this.#tokenOf(batch)}/missing-${repair}-${offsets.digest('hex').slice(0, 32)}`;
+      if (missing.rows > 0) await this.#ports.insert(missing, stop, token);
     } finally {
       this.#release(missing);
     }
@@ -314,6 +333,11 @@ export class PartitionSink {
       from: batch.from,
       to: batch.to,
     };
+  }
+
+  #tokenOf(batch: Batch): string {
+    const { topic, partition } = this.#ports.source;
+    return tokenOf(batch.incarnation, topic, partition, batch.from, batch.to);
   }
 
   #newBatch(from: number): Batch {

@@ -2,7 +2,7 @@
 import type { ClickHouseClient } from '@clickhouse/client';
 import { eventCodec, type EventCodec } from '#engine/codec/event-codec.ts';
 import type { WriterSchemas } from '#engine/codec/writer-schemas.ts';
-import type { LogWriter, PartitionSource } from '#engine/log/log.ts';
+import type { LogWriter, NewRecord, PartitionSource } from '#engine/log/log.ts';
 import { deadLetterRecord } from '#engine/records/dead-letter.ts';
 import { deadLetters } from '#engine/records/generated.ts';
 import { countPresent, presentOffsets } from './audit.ts';
@@ -24,7 +24,6 @@ const READER = 'sink clickhouse';
 
 export interface Shared {
   readonly client: ClickHouseClient;
-  readonly deadLetters: LogWriter;
   readonly writers: WriterSchemas;
   /** Of the log of all partitions: see intent.ts, I3. */
   readonly incarnation: string;
@@ -45,13 +44,38 @@ export interface TableCounters {
   deadLetters: number;
 }
 
+/** What all partitions of a table share. */
+export interface TableParts {
+  readonly table: Table;
+  readonly codec: EventCodec<unknown>;
+  readonly counters: TableCounters;
+}
+
+/** Dead letters of records, and the offset after the last of these records: to be written and committed, best at once. */
+export interface Finishing {
+  readonly letters: readonly NewRecord[];
+  /** The same without the records' own bytes, for a log that refuses them: they stay where they are. */
+  readonly lettersWithoutBytes: () => readonly NewRecord[];
+  readonly offset: number;
+}
+
+/** Writes and commits; called again after a failure that may pass. */
+export type Finish = (finishing: Finishing, stop: AbortSignal) => Promise<void>;
+
+/** Writes the dead letters, then commits. A crash between the two writes them again, with the same `ce_source` and `ce_id`. */
+export function writeThenCommit(source: PartitionSource, deadLetters: LogWriter): Finish {
+  return async ({ letters, offset }) => {
+    await deadLetters.write(letters);
+    await source.commit(offset, '');
+  };
+}
+
 /** The ports of one partition. */
 export function partitionPorts(
   shared: Shared,
-  table: Table,
+  { table, codec, counters }: TableParts,
   source: PartitionSource,
-  codec: EventCodec<unknown>,
-  counters: TableCounters,
+  finish: Finish,
 ): PartitionPorts {
   const place = `table ${table.database}.${table.name}, ${source.topic}/${source.partition}`;
   const patiently = <T>(work: () => Promise<T>, stop: AbortSignal): Promise<T> =>
@@ -88,7 +112,9 @@ export function partitionPorts(
         stop,
       ),
     commit: (offset, metadata, stop) => patiently(() => source.commit(offset, metadata), stop),
-    finish: finisher(shared, source, counters, patiently),
+    finish: finisher(shared, source, counters, (finishing, stop) =>
+      patiently(() => finish(finishing, stop), stop),
+    ),
     takeEncoder: () => shared.encoders.take(table),
     returnEncoder: (encoder) => {
       shared.encoders.giveBack(table, encoder);
@@ -143,31 +169,32 @@ async function insertBatch(
   return { kind: 'in', isRepeated: attempts > 1 };
 }
 
-/**
- * Writes the dead letters, then commits. A crash between the two writes them again, with the same `ce_source` and `ce_id`;
- * a log with transactions does both in one.
- */
 function finisher(
   shared: Shared,
   source: PartitionSource,
   counters: TableCounters,
-  patiently: Patiently,
+  finish: Finish,
 ): (offset: number, rejected: readonly Rejected[], stop: AbortSignal) => Promise<void> {
   const codec = eventCodec(deadLetters, shared.writers);
   const { topic, partition } = source;
   return async (offset, rejected, stop) => {
-    const letters = rejected.map(({ record, code, reason }) =>
-      deadLetterRecord(codec, record, {
-        reader: READER,
-        topic,
-        partition,
-        code,
-        reason,
-        failedAtMs: shared.nowMs(),
-      }),
-    );
-    await patiently(() => shared.deadLetters.write(letters), stop);
+    const failedAtMs = shared.nowMs();
+    const letterOf = ({ record, code, reason }: Rejected): NewRecord =>
+      deadLetterRecord(codec, record, { reader: READER, topic, partition, code, reason, failedAtMs });
+    const letters = rejected.map(letterOf);
+    const lettersWithoutBytes = (): readonly NewRecord[] =>
+      rejected.map((one) => letterOf(withoutBytes(one)));
+    await finish({ letters, lettersWithoutBytes, offset }, stop);
     counters.deadLetters += letters.length;
-    await patiently(() => source.commit(offset, ''), stop);
+  };
+}
+
+function withoutBytes(rejected: Rejected): Rejected {
+  const { record, reason } = rejected;
+  const bytes = record.value?.length ?? 0;
+  return {
+    ...rejected,
+    record: { ...record, value: null, headers: {} },
+    reason: `${reason} (its ${bytes} bytes and its headers are left out: they are too large for a dead letter)`,
   };
 }

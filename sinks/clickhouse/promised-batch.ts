@@ -1,5 +1,6 @@
 /** Building a promised batch again from the log, row for row as it was promised (see intent.ts). */
-import type { Committed, LogRecord } from '#engine/log/log.ts';
+import { EngineError } from '#engine/engine-error.ts';
+import type { Committed, LogRecord, PartitionSource } from '#engine/log/log.ts';
 import { CHUNK_RECORDS, type Batch } from './batch.ts';
 import { SinkError } from './error.ts';
 import { parseIntent, type Intent } from './intent.ts';
@@ -44,7 +45,7 @@ export async function restorePromised(
   refuseOtherEncoder(promised, intent);
   const excluded = new Set(intent.excluded);
   const giveUpAtMs = performance.now() + schemaWaitMs;
-  for (const record of await readRange(promised, ports)) {
+  for (const record of await readRange(promised, ports, stop)) {
     while (mayResolveLater(record, excluded, ports, giveUpAtMs)) {
       if (stop.aborted) throw new SinkError('stopped', `${describePromise(promised)}: stopped`);
       await pause(SCHEMA_POLL_MS);
@@ -70,23 +71,48 @@ function refuseOtherEncoder(promised: Promised, intent: Intent): void {
   );
 }
 
-/** The records of a promised range. Rejects with `intent-invalid` where the log has lost them. */
+/**
+ * The records of a promised range. Rejects with `intent-invalid` where the log has lost them, with `stopped` once `stop`
+ * aborts: what was read until then is not all of it.
+ */
 export async function readRange(
   promised: Promised,
   { source }: Pick<PartitionPorts, 'source'>,
+  stop: AbortSignal,
 ): Promise<readonly LogRecord[]> {
   const found: LogRecord[] = [];
   let next = promised.from;
+  // Asked first: a source that has told its end gives nothing only there.
+  await refuseShortLog(promised, source);
   while (next < promised.to) {
-    const records = await source.read(next, CHUNK_RECORDS);
+    const records = await readOf(promised, source, next);
+    if (stop.aborted) throw new SinkError('stopped', `${describePromise(promised)}: stopped`);
     const last = records.at(-1);
     if (last === undefined) break;
     found.push(...records.filter((record) => record.offset < promised.to));
     next = last.offset + 1;
   }
+  await refuseShortLog(promised, source);
+  return found;
+}
+
+async function refuseShortLog(promised: Promised, source: PartitionSource): Promise<void> {
   const end = await source.endOffset();
   if (end < promised.to) throw cannotKeep(promised, `the log ends at offset ${end}: it has lost records`);
-  return found;
+}
+
+async function readOf(
+  promised: Promised,
+  source: PartitionSource,
+  offset: number,
+): Promise<readonly LogRecord[]> {
+  try {
+    return await source.read(offset, CHUNK_RECORDS);
+  } catch (error) {
+    const isGone = error instanceof EngineError && error.code === 'offset-out-of-range';
+    if (isGone) throw cannotKeep(promised, error.message, error);
+    throw error;
+  }
 }
 
 function mayResolveLater(
@@ -100,9 +126,10 @@ function mayResolveLater(
   return !('event' in read) && read.mayResolve;
 }
 
-function cannotKeep(promised: Promised, why: string): SinkError {
+function cannotKeep(promised: Promised, why: string, cause?: unknown): SinkError {
   return new SinkError(
     'intent-invalid',
     `${describePromise(promised)}: the promised batch cannot be made again: ${why}`,
+    cause === undefined ? undefined : { cause },
   );
 }

@@ -17,6 +17,7 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClickHouseClient } from '@clickhouse/client';
+import { bindDatabase, MEMORY_LOG } from './bound-log.ts';
 import { SinkError } from './error.ts';
 import { classify, describeFailure } from './insert-error.ts';
 import { quoteName } from './value-type.ts';
@@ -61,7 +62,7 @@ const ownClaims = new Set<string>();
 
 /**
  * Takes the lease of a database (which must exist) for a run. `ownsServer`: the server is this run's own. Rejects with `not-only-writer`, naming host and process, if
- * another run has it; with `clickhouse-transient` or `clickhouse-permanent` as ClickHouse answers.
+ * another run has it; with `other-log` if its rows come from Kafka (bound-log.ts); with `clickhouse-transient` or `clickhouse-permanent` as ClickHouse answers.
  */
 export async function acquireWriterLease(
   client: ClickHouseClient,
@@ -72,6 +73,7 @@ export async function acquireWriterLease(
   const table = new LeaseTable(client, database, incarnation, ownsServer);
   ownClaims.add(incarnation);
   try {
+    await bindDatabase(client, database, MEMORY_LOG);
     await table.create();
     await table.write('claimed');
     await waitForTurn(table, database, incarnation);

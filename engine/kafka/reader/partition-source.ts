@@ -12,8 +12,9 @@ import type { GroupMember } from './group-member.ts';
 import type { KafkaReader } from './kafka-reader.ts';
 import type { PartitionReader } from './partition-reader.ts';
 
-/** How soon an end that lies too far back is looked at again. */
+/** How soon, and how long, an end that lies too far back is looked at again; then records were lost, and the end is believed. */
 const endPollMs = 50;
+const endWaitMs = 10_000;
 
 export interface KafkaPartitionSource extends PartitionSource {
   /** The offset of the next record at or after `offset`, as far as that is known: past control and aborted records. */
@@ -84,16 +85,18 @@ class Source implements KafkaPartitionSource {
   }
 
   async read(offset: number, maxRecords: number): Promise<readonly LogRecord[]> {
-    if (this.#hasGiven(offset))
-      return this.#last.filter((record) => record.offset >= offset).slice(0, maxRecords);
-    this.#goTo(offset);
-    await this.#settled();
-    const records = this.#partition.take(maxRecords);
-    const last = records.at(-1);
-    if (last !== undefined) {
+    if (!this.#hasGiven(offset)) {
+      this.#goTo(offset);
+      await this.#settled();
+    }
+    const again = this.#last.filter((record) => record.offset >= offset).slice(0, maxRecords);
+    const isMoreHere = again.length === 0 || this.#partition.available > 0;
+    const more = isMoreHere ? this.#partition.take(maxRecords - again.length) : [];
+    const records = again.length === 0 ? more : [...again, ...more];
+    if (more.length > 0) {
       this.#last = records;
       this.#from = offset;
-      this.#given = last.offset + 1;
+      this.#given = more.at(-1)!.offset + 1;
     }
     return records;
   }
@@ -136,11 +139,15 @@ class Source implements KafkaPartitionSource {
 
   async #settled(): Promise<void> {
     const partition = this.#partition;
+    const giveUpAtMs = performance.now() + endWaitMs;
     for (;;) {
       await partition.settled(this.#signal);
       const isBehind = partition.available === 0 && partition.isAtEnd && partition.position < this.#end;
       if (!isBehind || this.#signal.aborted) return;
-      await systemClock.sleep(endPollMs, this.#signal);
+      // Throws what the partition failed with, if it did.
+      partition.take(0);
+      if (performance.now() > giveUpAtMs) this.#end = partition.position;
+      else await systemClock.sleep(endPollMs, this.#signal);
     }
   }
 }

@@ -1,0 +1,49 @@
+/** The offsets of a partition's committed records, read from Kafka: what an audit holds against what became of them. */
+import type { KafkaReader } from './kafka-reader.ts';
+
+export interface OffsetsFound {
+  /** Ascending. */
+  readonly found: readonly number[];
+  /** They are all that there are from the end of the one before (or the start) to here. */
+  readonly to: number;
+  readonly isLast: boolean;
+}
+
+export interface PartitionRange {
+  readonly topic: string;
+  readonly partition: number;
+  readonly from: number;
+  /** At most the partition's end (`KafkaReader.offsetOf`). */
+  readonly to: number;
+}
+
+/**
+ * The offsets in a range, about `chunk` at a time; the last one may be empty.
+ *
+ * @throws EngineError as `KafkaReader.assign` and `PartitionReader.take`
+ */
+export async function* committedOffsets(
+  reader: KafkaReader,
+  { topic, partition, from, to }: PartitionRange,
+  chunk: number,
+): AsyncGenerator<OffsetsFound> {
+  const reading = await reader.assign(topic, partition, from);
+  const { signal } = new AbortController();
+  try {
+    let found: number[] = [];
+    while (reading.position < to) {
+      await reading.settled(signal);
+      for (const { offset } of reading.take(chunk)) if (offset < to) found.push(offset);
+      if (found.length >= chunk) {
+        yield { found, to: reading.position, isLast: reading.position >= to };
+        if (reading.position >= to) return;
+        found = [];
+      }
+      // A topic that was made anew ends before `to`.
+      if (reading.isAtEnd) break;
+    }
+    yield { found, to, isLast: true };
+  } finally {
+    reader.unassign(reading);
+  }
+}

@@ -1,0 +1,183 @@
+/**
+ * Proof that a table has every record of a Kafka topic once, up to where the sink's group has come: the topic is read anew,
+ * committed records only, and compared with the rows, offset by offset. So control records, aborted and compacted records
+ * are no gaps, and a row of an aborted record is found.
+ *
+ * Limits: records that retention has removed from the topic cannot be compared, nor rows that a time to live has removed: these
+ * count as missing.
+ */
+import type { ClickHouseClient } from '@clickhouse/client';
+import type { KafkaReader } from '#engine/kafka/reader/kafka-reader.ts';
+import { committedOffsets } from '#engine/kafka/reader/committed-offsets.ts';
+import type { Committed } from '#engine/log/log.ts';
+import { parseIntent } from '../intent.ts';
+import { qualified, type Table } from '../tables.ts';
+
+/** What was found in a partition, in [start, position). */
+export interface TopicAudit {
+  readonly table: string;
+  readonly topic: string;
+  readonly partition: number;
+  /** The first offset that the topic still has. */
+  readonly start: number;
+  /** The group's position: everything before it is to be in the table, or a dead letter. */
+  readonly position: number;
+  /** Committed records of the topic. */
+  readonly expected: number;
+  /** Of them, those with a row. */
+  readonly present: number;
+  /** Of those without a row, those with a dead letter of the sink's. */
+  readonly deadLetters: number;
+  /** Neither. */
+  readonly missing: number;
+  readonly firstMissing: number | null;
+  /** Rows beyond the first of the same offset. */
+  readonly duplicates: number;
+  readonly firstDuplicate: number | null;
+  /** Rows of offsets that are no committed record. */
+  readonly unexpected: number;
+  readonly firstUnexpected: number | null;
+  /** Records that were promised and may be on their way: [position, to); null without a promise. */
+  readonly inDoubtTo: number | null;
+}
+
+/** Whether anything is off: something in doubt is settled by a sink that runs. */
+export const isClean = ({ missing, duplicates, unexpected }: TopicAudit): boolean =>
+  missing + duplicates + unexpected === 0;
+
+export interface AuditSources {
+  readonly reader: KafkaReader;
+  readonly client: ClickHouseClient;
+  /** Where dead letters go. */
+  readonly deadLetterTable: Table;
+}
+
+const chunk = 20_000;
+
+/**
+ * Audits a partition.
+ *
+ * @throws EngineError as KafkaReader; SinkError `intent-invalid` for a position with metadata that is none of the sink's
+ */
+export async function auditTopic(
+  sources: AuditSources,
+  table: Table,
+  partition: number,
+  committed: Committed | undefined,
+): Promise<TopicAudit> {
+  const { topic } = table.stream;
+  const start = await sources.reader.offsetOf(topic, partition, 'start');
+  const position = committed?.offset ?? start;
+  const intent =
+    committed === undefined ? undefined : parseIntent(position, committed.metadata, `${topic}/${partition}`);
+  const tally = new Tally();
+  let from = start;
+  for await (const offsets of committedOffsets(
+    sources.reader,
+    { topic, partition, from: start, to: position },
+    chunk,
+  )) {
+    const to = offsets.isLast ? position : offsets.to;
+    await compare(sources, table, { partition, from, to }, offsets.found, tally);
+    from = to;
+  }
+  return {
+    table: table.name,
+    topic,
+    partition,
+    start,
+    position,
+    ...tally.result(),
+    inDoubtTo: intent?.to ?? null,
+  };
+}
+
+interface Range {
+  readonly partition: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+async function compare(
+  { client, deadLetterTable }: AuditSources,
+  table: Table,
+  range: Range,
+  expected: readonly number[],
+  tally: Tally,
+): Promise<void> {
+  const query_params = { ...range, topic: table.stream.topic };
+  const where =
+    'topic = {topic:String} AND partition = {partition:Int32} AND offset >= {from:Int64} AND offset < {to:Int64}';
+  const copies = new Map<number, number>();
+  const rows = await client.query({
+    query: `SELECT _offset AS offset, count() AS copies FROM ${qualified(table)}
+WHERE _topic = {topic:String} AND _partition = {partition:Int32} AND _offset >= {from:Int64} AND _offset < {to:Int64} GROUP BY _offset`,
+    query_params,
+    format: 'JSONEachRow',
+    clickhouse_settings: { output_format_json_quote_64bit_integers: 0 },
+  });
+  for (const row of await rows.json<{ offset: number; copies: number }>()) copies.set(row.offset, row.copies);
+  const letters = await client.query({
+    query: `SELECT DISTINCT offset FROM ${qualified(deadLetterTable)} WHERE ${where} AND reader = 'sink clickhouse'`,
+    query_params,
+    format: 'JSONEachRow',
+    clickhouse_settings: { output_format_json_quote_64bit_integers: 0 },
+  });
+  const lettered = new Set((await letters.json<{ offset: number }>()).map(({ offset }) => offset));
+  for (const offset of expected) {
+    const found = copies.get(offset) ?? 0;
+    copies.delete(offset);
+    tally.expect(offset, found, lettered.has(offset));
+  }
+  for (const [offset, found] of copies) tally.surprise(offset, found);
+}
+
+type Counts = Omit<TopicAudit, 'table' | 'topic' | 'partition' | 'start' | 'position' | 'inDoubtTo'>;
+
+class Tally {
+  #expected = 0;
+  #present = 0;
+  #deadLetters = 0;
+  #duplicates = 0;
+  readonly #missing = new First();
+  readonly #doubled = new First();
+  readonly #unexpected = new First();
+
+  expect(offset: number, rows: number, hasLetter: boolean): void {
+    this.#expected += 1;
+    if (rows > 0) this.#present += 1;
+    else if (hasLetter) this.#deadLetters += 1;
+    else this.#missing.add(offset, 1);
+    if (rows > 1) this.#doubled.add(offset, rows - 1);
+    this.#duplicates += Math.max(0, rows - 1);
+  }
+
+  surprise(offset: number, rows: number): void {
+    this.#unexpected.add(offset, rows);
+  }
+
+  result(): Counts {
+    return {
+      expected: this.#expected,
+      present: this.#present,
+      deadLetters: this.#deadLetters,
+      missing: this.#missing.count,
+      firstMissing: this.#missing.first,
+      duplicates: this.#duplicates,
+      firstDuplicate: this.#doubled.first,
+      unexpected: this.#unexpected.count,
+      firstUnexpected: this.#unexpected.first,
+    };
+  }
+}
+
+/** How many, and the smallest. */
+class First {
+  count = 0;
+  first: number | null = null;
+
+  add(offset: number, count: number): void {
+    this.count += count;
+    this.first = Math.min(offset, this.first ?? Infinity);
+  }
+}

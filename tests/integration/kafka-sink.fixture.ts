@@ -1,0 +1,228 @@
+/** Topics on a real Kafka, written in transactions, and what the sink must make of them in a real ClickHouse. */
+import type { ClickHouseClient } from '@clickhouse/client';
+import { expect } from 'vitest';
+import { eventCodec, type EventCodec } from '#engine/codec/event-codec.ts';
+import { WriterSchemas } from '#engine/codec/writer-schemas.ts';
+import { kafkajsConfig, type KafkaConnection } from '#engine/kafka/connection.ts';
+import { KafkaReader } from '#engine/kafka/reader/kafka-reader.ts';
+import { createCluster } from '#engine/kafka/reader/kafkajs-cluster.ts';
+import { deadLetters, schemas } from '#engine/records/generated.ts';
+import type { Stream } from '#engine/topology/stream.ts';
+import type { LocalKafka } from '#local/kafka/start-kafka.ts';
+import { openClient } from '#sinks/clickhouse/client.ts';
+import { auditTopic, isClean, type TopicAudit } from '#sinks/clickhouse/kafka/audit-topic.ts';
+import { type KafkaSink, type KafkaSinkConfig, startKafkaSink } from '#sinks/clickhouse/kafka/kafka-sink.ts';
+import { groupPositions } from '#sinks/clickhouse/kafka/group-positions.ts';
+import { sinkGroup } from '#sinks/clickhouse/kafka/names.ts';
+import { prepareTables } from '#sinks/clickhouse/prepare-tables.ts';
+import { tableOf, type Table } from '#sinks/clickhouse/tables.ts';
+import { createTopics } from './kafka.fixture.ts';
+import { TestProducer } from './librdkafka.fixture.ts';
+
+export interface Thing {
+  readonly id: string;
+  readonly at: number;
+  readonly count: number;
+}
+
+/** Plain data, so that a process can be given it as JSON. */
+export const thingsOf = (topic: string, partitions: number): Stream<Thing> => ({
+  name: 'test.Thing',
+  topic,
+  kind: 'stream',
+  key: { field: 'id', entity: 'thing' },
+  time: { field: 'at', unit: 'millis' },
+  partitions,
+  clickhouse: { table: topic.replaceAll(/[.-]/g, '_'), orderBy: ['id', 'at'] },
+  schema: {
+    type: 'record',
+    name: 'Thing',
+    namespace: 'test',
+    fields: [
+      { name: 'id', type: 'string' },
+      { name: 'at', type: { type: 'long', logicalType: 'timestamp-millis' } },
+      { name: 'count', type: 'int' },
+    ],
+  },
+});
+
+/** The time of all events: they lie in one part. */
+export const eventTimeMs = Date.UTC(2026, 4, 5);
+
+/** A producer that writes things in transactions of random sizes, of which every third is aborted. */
+export class ThingWriter {
+  readonly #producer: TestProducer;
+  readonly #codec: EventCodec<Thing>;
+  #transactions = 0;
+  #count = 0;
+  /** Records that were committed. */
+  committed = 0;
+
+  private constructor(producer: TestProducer, codec: EventCodec<Thing>) {
+    this.#producer = producer;
+    this.#codec = codec;
+  }
+
+  static async open(kafka: LocalKafka, id: string): Promise<ThingWriter> {
+    const producer = await TestProducer.connect(kafka.bootstrapServers, { 'transactional.id': id });
+    return new ThingWriter(producer, eventCodec(thingsOf('any', 1), new WriterSchemas()));
+  }
+
+  /** One transaction over all partitions of the streams. */
+  async write(streams: readonly Stream<Thing>[], perPartition: number): Promise<void> {
+    const isAborted = this.#transactions++ % 3 === 2;
+    const records = streams.flatMap(({ topic, partitions }) =>
+      Array.from({ length: partitions * perPartition }, (_, i) => {
+        const id = `thing-${i}`;
+        const value = this.#codec.encode({ id, at: eventTimeMs, count: this.#count++ });
+        return { topic, partition: i % partitions, key: Buffer.from(id), value };
+      }),
+    );
+    await this.#producer.begin();
+    await this.#producer.write(records);
+    await (isAborted ? this.#producer.abort() : this.#producer.commit());
+    if (!isAborted) this.committed += records.length;
+  }
+
+  /** One record that is not an event, in a transaction of its own. */
+  async writeRaw(topic: string, partition: number, value: Buffer): Promise<void> {
+    await this.#producer.begin();
+    await this.#producer.write([{ topic, partition, key: Buffer.from('raw'), value }]);
+    await this.#producer.commit();
+    this.committed += 1;
+  }
+
+  close(): Promise<void> {
+    return this.#producer.close();
+  }
+}
+
+export interface SinkScene {
+  readonly app: string;
+  readonly connection: KafkaConnection;
+  readonly client: ClickHouseClient;
+  readonly url: string;
+  readonly streams: readonly Stream<Thing>[];
+  /** All of them, with those of dead letters and schemas. */
+  readonly tables: readonly Table[];
+  readonly writer: ThingWriter;
+  readonly start: (config?: Partial<KafkaSinkConfig>) => Promise<KafkaSink>;
+  /** What the table and the topic say, partition by partition, of the group's positions now. */
+  readonly audit: () => Promise<readonly TopicAudit[]>;
+  /** Waits until the group has come to the end of every partition; then everything must be in once. */
+  readonly expectExactlyOnce: (timeoutMs?: number) => Promise<readonly TopicAudit[]>;
+  readonly rows: <R>(sql: string) => Promise<readonly R[]>;
+  readonly close: () => Promise<void>;
+}
+
+let scenes = 0;
+
+/** Topics and a database of their own. */
+export async function openScene(
+  kafka: LocalKafka,
+  url: string,
+  partitions: readonly number[],
+): Promise<SinkScene> {
+  const app = `scene${++scenes}`;
+  const connection: KafkaConnection = { brokers: kafka.bootstrapServers.split(',') };
+  const streams = partitions.map((count, i) => thingsOf(`${app}.things-${i}`, count));
+  await createTopics(
+    kafka,
+    streams.map(({ topic, partitions: count }) => ({ topic, partitions: count })),
+  );
+  if (scenes === 1)
+    await createTopics(kafka, [
+      { topic: deadLetters.topic, partitions: deadLetters.partitions },
+      { topic: schemas.topic, partitions: 1, config: { 'cleanup.policy': 'compact' } },
+    ]);
+  const client = openClient({ url });
+  const tables = [...streams, deadLetters, schemas].map((stream) => tableOf(stream, app));
+  await prepareTables(client, tables);
+  const writer = await ThingWriter.open(kafka, `${app}-writer`);
+  const closing: (() => Promise<unknown>)[] = [() => writer.close(), () => client.close()];
+  const reader = await KafkaReader.connect({ kafka: kafkajsConfig(connection), maxWaitMs: 20 });
+  const cluster = createCluster(kafkajsConfig(connection));
+  await cluster.connect();
+  closing.push(
+    () => reader.close(),
+    () => cluster.disconnect(),
+  );
+  const places = tables.flatMap((table) =>
+    Array.from({ length: table.stream.partitions }, (_, partition) => ({ table, partition })),
+  );
+  const positions = () =>
+    groupPositions(
+      cluster,
+      sinkGroup(app),
+      places.map(({ table, partition }) => ({ topic: table.stream.topic, partition })),
+    );
+  const audit = async (): Promise<TopicAudit[]> => {
+    const committed = await positions();
+    const sources = { reader, client, deadLetterTable: tables.find(({ stream }) => stream === deadLetters)! };
+    const audits: TopicAudit[] = [];
+    for (const { table, partition } of places)
+      audits.push(
+        await auditTopic(sources, table, partition, committed.get(`${table.stream.topic}/${partition}`)),
+      );
+    return audits;
+  };
+  const isAtEnd = async (): Promise<boolean> => {
+    const committed = await positions();
+    for (const { table, partition } of places) {
+      const { topic } = table.stream;
+      const at = committed.get(`${topic}/${partition}`);
+      if ((await reader.offsetOf(topic, partition, 'end')) > (at?.offset ?? 0) || (at?.metadata ?? '') !== '')
+        return false;
+    }
+    return true;
+  };
+  return {
+    app,
+    connection,
+    client,
+    url,
+    streams,
+    tables,
+    writer,
+    start: async (config = {}) => {
+      const sink = await startKafkaSink({
+        connection,
+        client,
+        app,
+        tables,
+        writers: new WriterSchemas(),
+        heartbeatMs: 100,
+        ...config,
+        limits: { maxRows: 2_000, flushIntervalMs: 100, ...config.limits },
+      });
+      closing.unshift(() => sink.stop(5_000));
+      return sink;
+    },
+    audit,
+    expectExactlyOnce: async (timeoutMs = 60_000) => {
+      const giveUpAtMs = performance.now() + timeoutMs;
+      while (!(await isAtEnd())) {
+        if (performance.now() > giveUpAtMs)
+          throw new Error(`not at the end in ${timeoutMs} ms: ${JSON.stringify(await audit())}`);
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+      const audits = await audit();
+      expect(audits.filter((one) => !isClean(one) || one.inDoubtTo !== null)).toEqual([]);
+      const ours = audits.filter(({ topic }) => topic.startsWith(`${app}.`));
+      expect(ours.reduce((sum, { expected }) => sum + expected, 0)).toBe(writer.committed);
+      expect(ours.reduce((sum, one) => sum + one.present + one.deadLetters, 0)).toBe(writer.committed);
+      return audits;
+    },
+    rows: async <R>(sql: string): Promise<readonly R[]> => {
+      const result = await client.query({
+        query: sql,
+        format: 'JSONEachRow',
+        clickhouse_settings: { output_format_json_quote_64bit_integers: 0 },
+      });
+      return result.json<R>();
+    },
+    close: async () => {
+      for (const close of closing) await close();
+    },
+  };
+}
