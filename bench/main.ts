@@ -32,6 +32,7 @@ const aims: Readonly<Record<string, string>> = {
 function runPart(part: string): Promise<Figures> {
   const script = fileURLToPath(new URL(`./${part}.js`, import.meta.url));
   const child = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => child.kill(signal));
   let last = '';
   createInterface({ input: child.stdout }).on('line', (line) => {
     if (last !== '') print(last);

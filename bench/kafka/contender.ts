@@ -4,7 +4,8 @@
  * by the same code.
  *
  * I1  Times of events are the program's own wall clock (`atMs`), which is also the harness's: the same machine.
- * I2  `stop` is bounded; no contender outlives it. One that ends by itself fails whatever waits for it.
+ * I2  `stop` is bounded. No contender outlives it, nor the harness, unless that is killed by SIGKILL.
+ * I3  One that ends by itself fails whatever waits for it.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
@@ -32,6 +33,18 @@ interface Waiter {
 }
 
 const shownErrorBytes = 4_000;
+const running = new Set<ChildProcess>();
+
+/** I2. */
+function endWithHarness(): void {
+  process.once('exit', () => {
+    for (const child of running) child.kill('SIGKILL');
+  });
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => {
+      process.exit(1);
+    });
+}
 
 export class Contender {
   readonly program: Program;
@@ -47,6 +60,8 @@ export class Contender {
     this.program = program;
     const child = spawn(program.command, program.args, { stdio: ['ignore', 'pipe', 'pipe'] });
     this.#child = child;
+    if (running.size === 0 && process.listenerCount('SIGTERM') === 0) endWithHarness();
+    running.add(child);
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.#errors = (this.#errors + text).slice(-shownErrorBytes);
     });
@@ -55,6 +70,7 @@ export class Contender {
     });
     this.#ended = new Promise((resolve) => {
       const end = (how: string): void => {
+        running.delete(child);
         this.#failure = new Error(`${program.name} ended by itself (${how}):\n${this.#errors}`);
         for (const waiter of this.#waiters) waiter.reject(this.#failure);
         resolve();
