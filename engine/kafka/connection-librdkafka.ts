@@ -1,5 +1,5 @@
 /**
- * Connects clients of node-rdkafka, and finds out why they do not.
+ * Finds out why clients of node-rdkafka do not connect.
  *
  * node-rdkafka answers a wrong password as it answers a broker that is down: by "broker transport failure", when the time is
  * over. Its error events come without code or reason, and only while somebody polls. librdkafka's log says it at once and
@@ -11,8 +11,7 @@
 import { kafkaFailure } from './connection-failure.ts';
 
 /** Of node-rdkafka's producer or consumer. */
-export interface ConnectingClient {
-  connect(options: { allTopics: boolean; timeout: number }, done: (error: unknown) => void): unknown;
+export interface LoggingClient {
   on(event: 'event.log', listener: (log: unknown) => void): unknown;
   removeListener(event: 'event.log', listener: (log: unknown) => void): unknown;
 }
@@ -35,13 +34,19 @@ function errorOf(log: unknown): Error {
 }
 
 /**
- * Resolves when the client is connected. When it rejects, the client may still be trying: disconnect it.
+ * Resolves with `connecting`; rejects when it does, or before when the brokers refuse the client. It is trying still then, and
+ * must not be disconnected before `connecting` has ended: node-rdkafka does it then itself.
  *
  * @param client with the settings of `librdkafkaConfig`, and no other `log_level`
  * @param what for the beginning of messages
- * @throws EngineError `kafka-refused` soon after, `kafka-unreachable` after `timeoutMs`
+ * @param connecting what `client.connect` began this very moment, as a promise
+ * @throws EngineError `kafka-refused` or `kafka-unreachable`
  */
-export function connectLibrdkafka(client: ConnectingClient, what: string, timeoutMs: number): Promise<void> {
+export function explainConnecting(
+  client: LoggingClient,
+  what: string,
+  connecting: Promise<unknown>,
+): Promise<void> {
   let why: Error | undefined;
   let grace: NodeJS.Timeout | undefined;
   let onLog: (log: unknown) => void = () => undefined;
@@ -57,10 +62,14 @@ export function connectLibrdkafka(client: ConnectingClient, what: string, timeou
         }, graceMs);
     };
     client.on('event.log', onLog);
-    client.connect({ allTopics: false, timeout: timeoutMs }, (error) => {
-      if (error === null || error === undefined) resolve();
-      else reject(kafkaFailure(what, why ?? error));
-    });
+    connecting.then(
+      () => {
+        resolve();
+      },
+      (error: unknown) => {
+        reject(kafkaFailure(what, why ?? error));
+      },
+    );
   }).finally(() => {
     clearTimeout(grace);
     client.removeListener('event.log', onLog);

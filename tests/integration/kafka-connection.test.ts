@@ -16,9 +16,10 @@ import {
   type KafkaSasl,
   librdkafkaConfig,
 } from '#engine/kafka/connection.ts';
-import { connectLibrdkafka } from '#engine/kafka/connection-librdkafka.ts';
+import { explainConnecting } from '#engine/kafka/connection-librdkafka.ts';
 import { Secret } from '#engine/kafka/connection-secret.ts';
 import { connectionFromSettings } from '#engine/kafka/connection-settings.ts';
+import { called } from '#engine/kafka/driver/librdkafka.ts';
 import { GroupMember } from '#engine/kafka/reader/group-member.ts';
 import { KafkaReader } from '#engine/kafka/reader/kafka-reader.ts';
 import { ensureTopics } from '#engine/kafka/topics/ensure-topics.ts';
@@ -114,6 +115,7 @@ async function belong(connection: KafkaConnection, topic: string): Promise<numbe
   }
 }
 
+/** Without disconnecting: node-rdkafka does that itself after a failure, and nothing else is expected here. */
 async function connectRdKafka(
   connection: KafkaConnection,
   kind: 'Producer' | 'KafkaConsumer',
@@ -123,11 +125,10 @@ async function connectRdKafka(
     kind === 'Producer'
       ? new RdKafka.Producer({ ...settings, 'transactional.id': 'never' })
       : new RdKafka.KafkaConsumer({ ...settings, 'group.id': 'never' }, {});
-  try {
-    await connectLibrdkafka(client, kind, 3_000);
-  } finally {
-    if (client.isConnected()) client.disconnect();
-  }
+  const connecting = called((done) => {
+    client.connect({ allTopics: false, timeout: 3_000 }, done);
+  });
+  await explainConnecting(client, kind, connecting);
 }
 
 /** Each of the ways in which Weir connects. */
