@@ -4,7 +4,19 @@
  */
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFile, copyFile, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  copyFile,
+  lutimes,
+  mkdir,
+  readdir,
+  readFile,
+  readlink,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
@@ -44,6 +56,8 @@ test(
     inDirectory(async (directory) => {
       const random = numbers(Date.now());
       let reached = 0;
+      /** Kills between two of the points at which the writer waits. */
+      let amidst = 0;
       for (let kill = 0; kill < 30; kill += 1) {
         const { child, ended, seen } = writer(directory, kill % 2 === 0);
         // Some before it has opened the store.
@@ -57,10 +71,11 @@ test(
         expect(discarded).toEqual([]);
         expect(store.offset).toBeGreaterThanOrEqual(reached);
         reached = store.offset;
+        if (reached % 500 !== 0) amidst += 1;
         expect(contentOf(store.entries())).toEqual(contentAfter(reached, 3_000));
         await store.close();
       }
-      console.log(`task store: 30 kills, ${reached} writes`);
+      console.log(`task store: 30 kills, ${amidst} of them amidst writes, ${reached} writes`);
       expect(reached).toBeGreaterThan(1_000);
     }),
   120_000,
@@ -89,6 +104,40 @@ test('a second process is told who has the store; a killed one leaves it free at
     expect(discarded).toEqual([]);
     expect(contentOf(store.entries())).toEqual(contentAfter(store.offset, 3_000));
     await store.close();
+  }));
+
+test('a holder of another container that was frozen and goes on later writes into nothing', () =>
+  inDirectory(async (directory) => {
+    const frozen = writer(directory, false);
+    await frozen.seen('opened at ');
+    await sleep(200);
+    frozen.child.kill('SIGSTOP');
+    await sleep(100);
+    // It looks like one in another PID namespace that has not touched its link for a while.
+    const owner = join(
+      directory,
+      (await readdir(directory)).find((name) => name.startsWith('owner-'))!,
+    );
+    const [, ...rest] = (await readlink(owner)).split(' ');
+    await rm(owner);
+    await symlink(['7', rest[0], 'pid:[1]', rest[2]].join(' '), owner);
+    await lutimes(owner, 1, 1);
+    const { store, discarded } = await opened(directory);
+    expect(discarded).toEqual([]);
+    const { offset } = store;
+    expect(offset).toBeGreaterThan(0);
+    frozen.child.kill('SIGCONT');
+    for (let n = offset + 1; n <= offset + 200; n += 1) {
+      await store.write(writeNumber(n), n);
+      if (n % 10 === 0) await sleep(5);
+    }
+    frozen.child.kill('SIGKILL');
+    await frozen.ended;
+    await store.close();
+    const again = await opened(directory);
+    expect([again.discarded, again.store.offset]).toEqual([[], offset + 200]);
+    expect(contentOf(again.store.entries())).toEqual(contentAfter(offset + 200));
+    await again.store.close();
   }));
 
 /** Damages a file in one of the ways that disks, people and programs do. */
