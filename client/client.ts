@@ -46,6 +46,12 @@ export interface ClientStats {
 export interface Client extends Publisher {
   /** @throws ClientError; `code` and `retryable` say what to do */
   publish<T>(stream: Stream<T>, event: T, options?: ClientPublishOptions): Promise<void>;
+  /**
+   * Announces a stream's schema on `weir.schemas`, for writers that are not this client: `confluentId` is the id that a schema
+   * registry gave it, by which their events are then read. Publishing announces by itself.
+   * @throws ClientError
+   */
+  announce(stream: Stream<unknown>, confluentId?: number): Promise<void>;
   /** Connects now instead of at the first event. @throws ClientError 'kafka-unreachable' or 'refused' */
   connect(): Promise<void>;
   /**
@@ -154,9 +160,31 @@ class KafkaClient implements Client {
     });
   }
 
+  announce(stream: Stream<unknown>, confluentId?: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#closing !== undefined) throw this.#closedError(stream.topic);
+      const gate = this.#gateOf(streamEncoder(stream, this.#writers, confluentId));
+      const leave = this.#outstanding.enter();
+      const release = this.#hold.take();
+      const settle = (tell: () => void): void => {
+        tell();
+        leave();
+        release();
+      };
+      gate.enter(
+        () => {
+          settle(resolve);
+        },
+        (error) => {
+          settle(() => {
+            reject(error);
+          });
+        },
+      );
+    });
+  }
+
   async flush(timeoutMs = defaultFlushMs): Promise<void> {
-    const { buffered, waiting } = this.stats();
-    if (buffered + waiting === 0) return;
     const release = this.#hold.take();
     const calm = this.#producer.hurry();
     let timer: NodeJS.Timeout | undefined;

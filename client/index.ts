@@ -4,3 +4,5 @@ export type { Client, ClientPublishOptions, ClientStats } from './client.ts';
 export type { ClientConfig, Framing, WhenFull } from './client-config.ts';
 export { ClientError } from './client-error.ts';
 export type { ClientErrorCode } from './client-error.ts';
+export { encodeEvent } from './stream-encoder.ts';
+export type { EncodedEvent } from './stream-encoder.ts';

@@ -5,7 +5,7 @@
  */
 import { CodecError } from '#engine/codec/codec-error.ts';
 import { type EventCodec, eventCodec } from '#engine/codec/event-codec.ts';
-import type { WriterSchemas } from '#engine/codec/writer-schemas.ts';
+import { WriterSchemas } from '#engine/codec/writer-schemas.ts';
 import { cloudEventHeaders } from '#engine/task/cloud-events.ts';
 import { eventTimeMsOf, keyOf, type Stream } from '#engine/topology/stream.ts';
 import { ClientError } from './client-error.ts';
@@ -20,6 +20,27 @@ export interface StreamEncoder<T> {
   readonly confluentId: number | undefined;
   /** @throws ClientError 'invalid-event' naming every field that does not fit */
   encode(event: T, id: string, source: string): BatchRecord;
+}
+
+/** An event as its record, for programs that have a Kafka client of their own. */
+export interface EncodedEvent extends BatchRecord {
+  readonly topic: string;
+}
+
+/**
+ * The record of an event, in Avro single-object encoding, or in Confluent's framing with the id of its schema in a registry. The
+ * partition is murmur2 of the key. Announce the schema once (`Client.announce`).
+ *
+ * @throws ClientError 'invalid-event' naming every field that does not fit; 'invalid-config'
+ */
+export function encodeEvent<T>(
+  stream: Stream<T>,
+  event: T,
+  identity: { readonly id: string; readonly source: string },
+  confluentId?: number,
+): EncodedEvent {
+  const encoder = streamEncoder(stream, new WriterSchemas(), confluentId);
+  return { topic: stream.topic, ...encoder.encode(event, identity.id, identity.source) };
 }
 
 /** @throws ClientError 'invalid-config' when the stream's schema cannot be used */

@@ -5,9 +5,9 @@
  */
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
+import { crc32c } from '#engine/kafka/reader/crc32c.ts';
 import type { Headers } from '#engine/log/log.ts';
 import { ByteWriter } from './byte-writer.ts';
-import { crc32c } from './crc32c.ts';
 
 /** The codecs that need nothing but Node. */
 export type Compression = 'none' | 'gzip';

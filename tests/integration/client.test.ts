@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import RdKafka from 'node-rdkafka';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type Client, ClientError, createClient } from '#client/index.ts';
+import { type Client, ClientError, createClient, encodeEvent } from '#client/index.ts';
 import type { ClientConfig } from '#client/client-config.ts';
 import { fingerprintHex } from '#engine/codec/fingerprint.ts';
 import { confluentHeader } from '#engine/codec/framing.ts';
@@ -23,6 +23,7 @@ import {
   recordsOf,
 } from './client.fixture.ts';
 import { clientOf, kafkaForFile } from './kafka.fixture.ts';
+import { TestProducer } from './librdkafka.fixture.ts';
 
 const local = kafkaForFile();
 
@@ -346,24 +347,30 @@ describe('a client', () => {
 });
 
 describe('events of other clients', () => {
-  it('are read: single-object and Confluent framing, written by hand through kafkajs', async (context) => {
+  it('are read by what was announced, in both framings, from librdkafka and kafkajs', async (context) => {
     const kafka = local.of(context);
     const topic = 'raw';
     await createClientTopics(kafka, [{ topic }]);
-    const writers = new WriterSchemas();
-    const single = eventCodec(linkStates, writers).encode(linkState('d', 1));
-    const confluent = Buffer.concat([confluentHeader(815), single.subarray(10)]);
+    const identity = { id: 'id-1', source: '/elsewhere' };
+    const single = encodeEvent(linksOn(topic), linkState('d', 1), identity);
+    const confluent = encodeEvent(linksOn(topic), linkState('d', 2), identity, 815);
+    expect(single.value!.subarray(0, 2).toString('hex')).toBe('c301');
+    expect(confluent.value!.subarray(0, 5).toString('hex')).toBe('000000032f');
+    const client = open(kafka);
+    await client.announce(linksOn(topic), 815);
+    await client.announce(linksOn(topic), 815);
     const producer = clientOf(kafka).producer();
     await producer.connect();
-    await producer.send({
-      topic,
-      messages: [single, confluent].map((value) => ({ key: 'd', value })),
-    });
+    for (const { key, value } of [single, confluent])
+      await producer.send({ topic, messages: [{ key, value }] });
     await producer.disconnect();
-    writers.add(linkStates.schema, 815);
-    const codec = eventCodec(linkStates, writers);
-    const events = (await recordsOf(kafka, topic)).map(({ value }) => codec.decode(value!));
-    expect(events).toEqual([linkState('d', 1), linkState('d', 1)]);
+    const librdkafka = await TestProducer.connect(kafka.bootstrapServers);
+    await librdkafka.write(
+      [single, confluent].map(({ key, value }) => ({ topic, partition: 0, key, value })),
+    );
+    await librdkafka.close();
+    const events = (await eventsOf(kafka, topic, linkStates)).map(({ event }) => event.path_epoch);
+    expect(events).toEqual([1, 2, 1, 2]);
   });
 });
 
