@@ -12,6 +12,8 @@ export interface CommandEntry {
   readonly name: string;
   /** The line in `weir --help`. */
   readonly summary: string;
+  /** Started by other commands, not by people. */
+  readonly isHidden?: boolean;
   readonly load: () => Promise<Register>;
 }
 
@@ -28,8 +30,8 @@ export const commandList: readonly CommandEntry[] = [
   },
   {
     name: 'record',
-    summary: 'run as demo does and record it',
-    load: async () => (await import('./commands/demo.ts')).registerRecord,
+    summary: 'record what runs on Kafka, or a run as demo makes it',
+    load: async () => (await import('./commands/record.ts')).registerRecord,
   },
   {
     name: 'replay',
@@ -47,6 +49,11 @@ export const commandList: readonly CommandEntry[] = [
     load: async () => (await import('./commands/topology.ts')).registerTopology,
   },
   {
+    name: 'up',
+    summary: 'run on Kafka and ClickHouse, until Ctrl-C',
+    load: async () => (await import('./commands/up.ts')).registerUp,
+  },
+  {
     name: 'local',
     summary: 'start and stop Kafka and ClickHouse on this machine',
     load: async () => (await import('./commands/local.ts')).registerLocal,
@@ -55,5 +62,11 @@ export const commandList: readonly CommandEntry[] = [
     name: 'doctor',
     summary: 'say what is missing on this machine and how to get it',
     load: async () => (await import('./commands/doctor.ts')).registerDoctor,
+  },
+  {
+    name: 'worker',
+    summary: 'a worker process of weir up',
+    isHidden: true,
+    load: async () => (await import('./commands/worker.ts')).registerWorker,
   },
 ];

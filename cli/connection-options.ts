@@ -21,9 +21,12 @@ export interface ServerAddress {
   readonly password: string;
 }
 
-export function addConnectionOptions(command: Command): Command {
+export function addConnectionOptions(
+  command: Command,
+  { data = defaultDataDir, dataMeans = 'data directory of the embedded ClickHouse' } = {},
+): Command {
   return command
-    .option('--data <directory>', 'data directory of the embedded ClickHouse', defaultDataDir)
+    .option('--data <directory>', dataMeans, data)
     .addOption(
       new Option('--url <url>', 'a ClickHouse server to use instead of the embedded one').env(
         'WEIR_CLICKHOUSE_URL',

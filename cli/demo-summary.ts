@@ -33,7 +33,8 @@ export async function topicsAndTables(stack: Stack): Promise<Result> {
   };
 }
 
-async function rowCounts(
+/** Rows of each table, by name. */
+export async function rowCounts(
   client: ClickHouseClient,
   tables: readonly Table[],
 ): Promise<ReadonlyMap<string, number>> {

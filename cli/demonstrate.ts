@@ -2,12 +2,9 @@
 import { commands } from '#schemas/migration/generated.ts';
 import { deadLetters } from '#engine/records/generated.ts';
 import { CliError } from './cli-error.ts';
-import { commandAnswers, topicsAndTables } from './demo-summary.ts';
+import { writeClosing } from './closing.ts';
+import { topicsAndTables } from './demo-summary.ts';
 import type { CliIo } from './io.ts';
-import { writeResult } from './present/result.ts';
-import { parameterValues } from './reports/parameter-values.ts';
-import { reportNamed } from './reports/report-list.ts';
-import { runReport } from './reports/run-report.ts';
 import { withStack, type Session } from './session.ts';
 import { withSignals } from './signals.ts';
 import { startSources, type SourcesConfig } from './sources.ts';
@@ -19,8 +16,6 @@ export interface Demonstration {
   readonly durationMs: number;
 }
 
-/** The reports printed at the end. */
-const closingReports = ['predicted-against-actual', 'bandwidth-for-rpo', 'seconds-on-standby'] as const;
 const settleMs = 60_000;
 /** After Ctrl-C everything must be over within 5 s, and the work within less (session.ts). */
 const settleAfterSignalMs = 800;
@@ -56,7 +51,7 @@ async function run(
     `ClickHouse: ${stack.url}\n  try: curl '${stack.url}/${database}' --data 'SELECT * FROM migration_transitions LIMIT 5 FORMAT PrettyCompact'\n`,
   );
   const startedMs = io.now();
-  const sources = startSources(stack, {
+  const sources = startSources(stack.edge, {
     ...demonstration.sources,
     onNote: (note) => {
       progress.note(`weir: ${note}`);
@@ -97,22 +92,13 @@ async function summarize(
   options: Demonstration['stack'],
 ): Promise<void> {
   const written = stack.written();
-  const heading = (title: string): void => {
-    io.stdout.write(`\n${title}\n`);
-  };
-  heading('Events and rows');
-  writeResult(io, 'table', await topicsAndTables(stack));
-  heading('Commands');
-  writeResult(io, 'table', await commandAnswers(stack.client, startedMs));
-  io.stdout.write(`\nDead letters: ${written.get(deadLetters.topic) ?? 0}\n`);
-  for (const name of closingReports) {
-    const report = reportNamed(name);
-    heading(report.question);
-    writeResult(io, 'table', await runReport(stack.client, report, parameterValues(report, [])));
-  }
-  io.stdout.write(
-    `\nMore: weir report${options.server === undefined && options.dataDir !== '.weir/data' ? ` --data ${options.dataDir}` : ''}\n`,
-  );
+  await writeClosing(io, stack.client, {
+    startedMs,
+    events: await topicsAndTables(stack),
+    deadLetters: written.get(deadLetters.topic) ?? 0,
+    reportOptions:
+      options.server === undefined && options.dataDir !== '.weir/data' ? ` --data ${options.dataDir}` : '',
+  });
 }
 
 function headline(written: ReadonlyMap<string, number>, durationMs: number): string {

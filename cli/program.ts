@@ -48,9 +48,9 @@ function commandNamed(argv: readonly string[]): string | undefined {
 async function programFor(argv: readonly string[], io: CliIo): Promise<Command> {
   const program = emptyProgram(io);
   const wanted = commandNamed(argv);
-  for (const { name, summary, load } of commandList) {
+  for (const { name, summary, load, isHidden = false } of commandList) {
     if (name !== wanted) {
-      program.command(name).summary(summary);
+      program.command(name, { hidden: isHidden }).summary(summary);
       continue;
     }
     const register = await load();

@@ -1,11 +1,10 @@
-/** `weir demo` and `weir record`: real telemetry and a simulation, through the processors, into ClickHouse. */
+/** `weir demo`: real telemetry and a simulation, through the processors, into ClickHouse. */
 import type { Command } from 'commander';
-import { CliError } from '../cli-error.ts';
 import { examples } from '../help.ts';
 import type { CliIo } from '../io.ts';
 import { addStackOptions, stackOptions, type StackCliOptions } from '../stack-options.ts';
 
-interface DemoOptions extends StackCliOptions {
+export interface DemoOptions extends StackCliOptions {
   readonly for?: string;
   readonly sampleInterval: string;
   readonly seed: string;
@@ -15,9 +14,10 @@ interface DemoOptions extends StackCliOptions {
   readonly set: readonly string[];
 }
 
-async function runDemo(options: DemoOptions, io: CliIo): Promise<void> {
+export async function runDemo(options: DemoOptions, io: CliIo): Promise<void> {
   const { weirApp } = await import('../app.ts');
   const { durationMs } = await import('../duration.ts');
+  const { wholeNumber } = await import('../whole-number.ts');
   const { parameterOverrides } = await import('../parameter-option.ts');
   const { demonstrate } = await import('../demonstrate.ts');
   await demonstrate(io, {
@@ -37,18 +37,11 @@ async function runDemo(options: DemoOptions, io: CliIo): Promise<void> {
   });
 }
 
-function wholeNumber(text: string, option: string, least: number, most = Number.MAX_SAFE_INTEGER): number {
-  const value = Number(text);
-  if (Number.isSafeInteger(value) && value >= least && value <= most && text.trim() !== '') return value;
-  const range = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`;
-  throw new CliError('usage', `${option}: '${text}' is no whole number ${range}`);
-}
-
 function collect(value: string, before: readonly string[]): readonly string[] {
   return [...before, value];
 }
 
-function addRunOptions(command: Command): Command {
+export function addRunOptions(command: Command): Command {
   return addStackOptions(
     command
       .option('--sample-interval <duration>', "how often this host's I/O is sampled", '500ms')
@@ -88,18 +81,4 @@ export function registerDemo(program: Command, io: CliIo): void {
       ]),
     )
     .action((options: DemoOptions) => runDemo(options, io));
-}
-
-export function registerRecord(program: Command, io: CliIo): void {
-  addRunOptions(
-    program
-      .command('record')
-      .argument('<directory>', 'new directory for the recording')
-      .description(
-        'Run as weir demo does, and record inputs, outputs and the order of processing for weir replay.',
-      )
-      .option('--for <duration>', 'stop after this time: 30s, 5m'),
-  )
-    .addHelpText('after', examples([['weir record incident --for 30s', 'record half a minute']]))
-    .action((directory: string, options: DemoOptions) => runDemo({ ...options, record: directory }, io));
 }

@@ -5,15 +5,13 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import { mkdir, open, type FileHandle } from 'node:fs/promises';
-import { join } from 'node:path';
 import { systemClock } from '#engine/log/clock.ts';
 import { type LocalStack, localStack } from '#local/stack/local-stack.ts';
 import { stackLogPath } from '#local/stack/state-file.ts';
 import { CliError, type CliErrorCode } from '../cli-error.ts';
 import { exitCodes, type ExitCode } from '../exit-code.ts';
-import { packageRoot } from '../package-root.ts';
+import { mainPath } from '../main-path.ts';
 import { accepted, type FromSupervisor, readFromSupervisor } from './protocol.ts';
 import { type LocalStackConfig, optionsOf } from './stack-config.ts';
 
@@ -26,13 +24,6 @@ export interface StartSteps {
 
 /** After an abort: above the supervisor's own limit. */
 const undoMs = 12_000;
-
-/** The compiled command line, also when this is run from sources (tests). */
-function mainPath(): string {
-  const path = join(packageRoot(), 'dist', 'cli', 'main.js');
-  if (existsSync(path)) return path;
-  throw new CliError('environment', `${path} is missing`, { remedies: ['build the package: npm run build'] });
-}
 
 async function openLog(dataDir: string): Promise<FileHandle> {
   try {

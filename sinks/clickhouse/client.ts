@@ -6,6 +6,8 @@ export interface ClientConfig {
   readonly url: string;
   readonly username?: string;
   readonly password?: string;
+  /** That names without one are looked up in; it must exist. The server's own default without it. */
+  readonly database?: string;
   /** Connections at a time; more requests than these wait. Default 10. */
   readonly maxConnections?: number;
   /** A request without an answer for so long has failed. Default 60,000. */
@@ -16,6 +18,7 @@ export interface ClientConfig {
 export function openClient(config: ClientConfig): ClickHouseClient {
   const { url, username = 'default', password = '', maxConnections = 10, requestTimeoutMs = 60_000 } = config;
   return createClient({
+    ...(config.database === undefined ? {} : { database: config.database }),
     url,
     username,
     password,

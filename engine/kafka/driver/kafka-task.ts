@@ -104,6 +104,7 @@ export class KafkaTask {
         position: run!.position(i),
         end: reader.lastStableOffset,
       })),
+      isSettled: run?.isSettled ?? false,
       ...(this.#error === undefined ? {} : { error: this.#error }),
     };
   }
@@ -111,7 +112,10 @@ export class KafkaTask {
   /** Commits what was fed, for `commitTimeoutMs` at most, and gives the task back. Never rejects. */
   async release(commitTimeoutMs: number): Promise<void> {
     const run = this.#run;
-    if (run !== undefined) {
+    if (run === undefined) {
+      // Between two lives nothing is processed that is not committed, or that the next life does not do again.
+      this.#isInOrder = this.#phase !== 'failed';
+    } else {
       const abort = new AbortController();
       const finished = run.finish().then(
         () => {

@@ -6,7 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EngineError } from '../../engine-error.ts';
 import { type KafkaConnection, librdkafkaConfig } from '../connection.ts';
-import { kafkaFailure } from '../connection-failure.ts';
+import { explainConnecting } from '../connection-librdkafka.ts';
 import { called, type KafkaConsumer, loadLibrdkafka } from './librdkafka.ts';
 
 const connectMs = 10_000;
@@ -33,25 +33,19 @@ export class OffsetsHandle {
           ...librdkafkaConfig(connection),
           'group.id': group,
           'enable.auto.commit': false,
-          log_level: 0,
         },
         {},
       );
       const handle = new OffsetsHandle(consumer);
-      let refusal: EngineError | undefined;
-      consumer.on('event.error', (error) => {
-        const heard = kafkaFailure(`group ${group}`, error);
-        if (heard.code === 'kafka-refused') refusal = heard;
+      const connecting = called((done) => {
+        consumer.connect({ allTopics: false, timeout: connectMs }, done);
       });
       try {
-        await called((done) => {
-          consumer.connect({ allTopics: false, timeout: connectMs }, done);
-        });
+        await explainConnecting(consumer, `group ${group}`, connecting);
         return handle;
       } catch (error) {
+        if (!(error as EngineError).retryable) throw error;
         await handle.close(1_000);
-        const failure = refusal ?? kafkaFailure(`group ${group}`, error);
-        if (failure.code === 'kafka-refused') throw failure;
         await sleep(retryPauseMs, undefined, { signal }).catch(() => undefined);
       }
     }

@@ -94,6 +94,12 @@ export class TaskRun {
     return this.#inputs;
   }
 
+  /** Whether all that its inputs hold is processed and committed. */
+  get isSettled(): boolean {
+    const isIdle = !this.#isOver && this.#committing === undefined && !this.#uncommitted;
+    return isIdle && this.#inputs.every((input) => input.isAtEnd);
+  }
+
   /** Next offset to process of a source. */
   position(source: number): number {
     return this.core.nextOffset(source) ?? this.#inputs[source]!.start;
@@ -108,12 +114,16 @@ export class TaskRun {
         for (const input of this.#inputs) input.refill(nowMs);
         const index = nextSource(this.#inputs);
         if (index < 0) break;
-        if (nowMs - this.#lastTickMs >= this.#env.settings.tickIntervalMs) this.#tick(nowMs);
+        if (nowMs - this.#lastTickMs >= this.#env.settings.tickIntervalMs) {
+          this.#tick(nowMs);
+          // A timer's urgent output has begun a commit (I1).
+          if (!this.#isOpen(nowMs)) break;
+        }
         this.#feed(index, nowMs);
         if (!this.#isOpen(nowMs)) break;
       }
       this.#fed += fed;
-      if (fed === 0) this.#tickIfItMatters(nowMs);
+      if (fed === 0 && this.#isOpen(nowMs)) this.#tickIfItMatters(nowMs);
       this.#commitIfDue(nowMs);
     } catch (error) {
       this.#fail(error);

@@ -34,6 +34,8 @@ export interface TaskStatus {
   /** Milliseconds since the epoch; 0 before the first. */
   readonly lastCommitAtMs: number;
   readonly inputs: readonly InputStatus[];
+  /** Everything that its inputs hold is processed and committed. */
+  readonly isSettled: boolean;
   /** Why it failed. */
   readonly error?: unknown;
 }

@@ -19,6 +19,7 @@ import type { NewRecord } from '../../log/log.ts';
 import type { Position } from '../../task/task-io.ts';
 import { type KafkaConnection, librdkafkaConfig } from '../connection.ts';
 import { kafkaFailure } from '../connection-failure.ts';
+import { explainConnecting } from '../connection-librdkafka.ts';
 import {
   called,
   codes,
@@ -89,7 +90,6 @@ export class TransactionalProducer {
       'queue.buffering.max.messages': 1_000_000,
       'queue.buffering.max.kbytes': 262_144,
       'compression.codec': 'lz4',
-      log_level: 0,
     });
     this.#producer.on('event.error', (error) => {
       this.#config.onTrouble(this.#hear(error));
@@ -192,13 +192,10 @@ export class TransactionalProducer {
   }
 
   async #connect(): Promise<void> {
-    try {
-      await this.#called((done) => {
-        this.#producer.connect({ allTopics: false, timeout: connectMs }, done);
-      });
-    } catch (error) {
-      throw this.#refusal ?? this.#hear(error);
-    }
+    const connecting = this.#called((done) => {
+      this.#producer.connect({ allTopics: false, timeout: connectMs }, done);
+    });
+    await explainConnecting(this.#producer, `transactional id ${this.#config.transactionalId}`, connecting);
     this.#producer.setPollInterval(1_000);
   }
 
