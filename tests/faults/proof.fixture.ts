@@ -47,7 +47,7 @@ export const connectionTo = ({ bootstrapServers }: Cluster): KafkaConnection => 
   brokers: bootstrapServers.split(','),
 });
 
-/** The folding app with its topics. One on a cluster: its streams have the same names whatever the app is called. */
+/** The folding app of a name, with its topics. */
 export async function foldingOn(kafka: Cluster, name: string, partitions = 4): Promise<Folding> {
   const folding = foldingApp(name, partitions);
   await ensureTopics(connectionTo(kafka), plannedTopics(folding.app));
