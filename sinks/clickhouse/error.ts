@@ -19,6 +19,8 @@ export type SinkErrorCode =
   | 'clickhouse-permanent'
   /** The database has rows of another log, whose offsets mean other records (bound-log.ts). */
   | 'other-log'
+  /** The topic has lost records that were not inserted: retention was faster, or the topic was made anew. */
+  | 'records-lost'
   /** Kafka refuses this sink's membership in its group. */
   | 'group-refused'
   /** The group's position in a partition is gone, although the table has rows of it. */

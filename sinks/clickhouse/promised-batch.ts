@@ -1,5 +1,4 @@
 /** Building a promised batch again from the log, row for row as it was promised (see intent.ts). */
-import { EngineError } from '#engine/engine-error.ts';
 import type { Committed, LogRecord, PartitionSource } from '#engine/log/log.ts';
 import { CHUNK_RECORDS, type Batch } from './batch.ts';
 import { SinkError } from './error.ts';
@@ -109,7 +108,7 @@ async function readOf(
   try {
     return await source.read(offset, CHUNK_RECORDS);
   } catch (error) {
-    const isGone = error instanceof EngineError && error.code === 'offset-out-of-range';
+    const isGone = error instanceof SinkError && error.code === 'records-lost';
     if (isGone) throw cannotKeep(promised, error.message, error);
     throw error;
   }

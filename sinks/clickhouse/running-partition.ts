@@ -2,7 +2,9 @@
  * One partition of a running sink: opened, run, opened again when it failed for a reason that may pass.
  *
  * I1  What is opened is closed, before it is opened again and at the end.
- * I2  `ended` resolves in any case; `failure` says whether it was for good.
+ * I2  A failure counts only once it is confirmed that the partition is still this sink's: one that has lost it without knowing
+ *     may find anything, as its successor is at work.
+ * I3  `ended` resolves in any case; `failure` says whether it was for good.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EngineError } from '#engine/engine-error.ts';
@@ -30,6 +32,17 @@ export interface PartitionPlace {
   readonly partition: number;
 }
 
+/** What is done about failures. */
+export interface FailureHooks {
+  /** Hears of failures that may pass. */
+  readonly onReopen: (place: PartitionPlace, error: unknown) => void;
+  /** Resolves when the partition was certainly this sink's after the call, or when `stop` aborts. It must not reject. */
+  readonly confirm: (stop: AbortSignal) => Promise<void>;
+}
+
+/** For partitions that nobody else takes. */
+export const noHooks: FailureHooks = { onReopen: () => undefined, confirm: () => Promise.resolve() };
+
 /** One opening: until it fails. */
 interface Life {
   readonly source: PartitionSource;
@@ -43,7 +56,7 @@ export class RunningPartition {
   readonly ended: Promise<void>;
   readonly #open: Open;
   readonly #limits: PartitionLimits;
-  readonly #onReopen: (place: PartitionPlace, error: unknown) => void;
+  readonly #hooks: FailureHooks;
   /** Of its own: whatever a partition waits for listens to it, and listeners must not grow with the partitions. */
   readonly #stop = new AbortController();
   #isEnding = false;
@@ -51,17 +64,12 @@ export class RunningPartition {
   #lives: ((life: Life) => void)[] = [];
   #failure: SinkError | undefined;
 
-  /** Starts at once. `onReopen` hears of failures that may pass. */
-  constructor(
-    place: PartitionPlace,
-    open: Open,
-    limits: PartitionLimits,
-    onReopen: (place: PartitionPlace, error: unknown) => void,
-  ) {
+  /** Starts at once. */
+  constructor(place: PartitionPlace, open: Open, limits: PartitionLimits, hooks: FailureHooks) {
     this.place = place;
     this.#open = open;
     this.#limits = limits;
-    this.#onReopen = onReopen;
+    this.#hooks = hooks;
     this.ended = this.#run();
   }
 
@@ -122,21 +130,29 @@ export class RunningPartition {
   }
 
   async #run(): Promise<void> {
+    const { signal } = this.#stop;
     while (!this.#isOver()) {
       try {
-        await this.#live(this.#stop.signal);
+        await this.#live(signal);
         return;
       } catch (error) {
-        if (this.#stop.signal.aborted) return;
-        if (!mayPass(error)) {
-          this.#failure = this.#asFailure(error);
-          return;
-        }
-        this.#onReopen(this.place, error);
-        if (!this.#isOver())
-          await sleep(REOPEN_MS, undefined, { signal: this.#stop.signal }).catch(() => undefined);
+        if (!(await this.#mayGoOn(error))) return;
+        if (!this.#isOver()) await sleep(REOPEN_MS, undefined, { signal }).catch(() => undefined);
       }
     }
+  }
+
+  /** False when it is over: stopped, or failed for good. */
+  async #mayGoOn(error: unknown): Promise<boolean> {
+    const { signal } = this.#stop;
+    if (!mayPass(error)) await this.#hooks.confirm(signal);
+    if (signal.aborted) return false;
+    if (mayPass(error)) {
+      this.#hooks.onReopen(this.place, error);
+      return true;
+    }
+    this.#failure = this.#asFailure(error);
+    return false;
   }
 
   #isOver(): boolean {

@@ -10,7 +10,13 @@ import { ConcurrencyLimit } from './concurrency-limit.ts';
 import { EncoderPool } from './encoder-pool.ts';
 import type { SinkError } from './error.ts';
 import type { Shared, TableCounters, TableParts } from './partition-wiring.ts';
-import { RunningPartition, type Open, type PartitionPlace } from './running-partition.ts';
+import {
+  noHooks,
+  RunningPartition,
+  type FailureHooks,
+  type Open,
+  type PartitionPlace,
+} from './running-partition.ts';
 import type { SinkLimits } from './sink-limits.ts';
 import type { Table } from './tables.ts';
 
@@ -39,21 +45,15 @@ export class RunningSink {
   /** Resolves with the error of the first partition that fails for good. */
   readonly failed: Promise<SinkError>;
   readonly #limits: SinkLimits;
-  readonly #onReopen: (place: PartitionPlace, error: unknown) => void;
+  readonly #hooks: FailureHooks;
   readonly #tables = new Map<Table, TableParts>();
   readonly #partitions = new Set<RunningPartition>();
   #tellFailure: (error: SinkError) => void = () => undefined;
   #failure: SinkError | undefined;
 
-  /** `onReopen` hears of a partition that is opened again after a failure that may pass. */
-  constructor(
-    tables: readonly Table[],
-    shared: Shared,
-    limits: SinkLimits,
-    onReopen: (place: PartitionPlace, error: unknown) => void = () => undefined,
-  ) {
+  constructor(tables: readonly Table[], shared: Shared, limits: SinkLimits, hooks: FailureHooks = noHooks) {
     this.#limits = limits;
-    this.#onReopen = onReopen;
+    this.#hooks = hooks;
     this.failed = new Promise((resolve) => {
       this.#tellFailure = resolve;
     });
@@ -81,7 +81,7 @@ export class RunningSink {
 
   /** Runs a partition, until it is ended or stopped; one that has failed stays in the sink until it is removed. */
   add(place: PartitionPlace, open: Open): RunningPartition {
-    const partition = new RunningPartition(place, open, this.#limits, this.#onReopen);
+    const partition = new RunningPartition(place, open, this.#limits, this.#hooks);
     this.#partitions.add(partition);
     void partition.ended.then(() => {
       if (partition.failure !== undefined) this.fail(partition.failure);

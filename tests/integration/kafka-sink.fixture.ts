@@ -16,6 +16,7 @@ import { groupPositions } from '#sinks/clickhouse/kafka/group-positions.ts';
 import { sinkGroup } from '#sinks/clickhouse/kafka/names.ts';
 import { prepareTables } from '#sinks/clickhouse/prepare-tables.ts';
 import { tableOf, type Table } from '#sinks/clickhouse/tables.ts';
+import { until } from './embedded-clickhouse.fixture.ts';
 import { createTopics } from './kafka.fixture.ts';
 import { TestProducer } from './librdkafka.fixture.ts';
 
@@ -225,4 +226,122 @@ export async function openScene(
       for (const close of closing) await close();
     },
   };
+}
+
+/** Writes to all streams until it is stopped. */
+export function startLoad(
+  { writer, streams }: Pick<SinkScene, 'writer' | 'streams'>,
+  perPartition: number,
+): { readonly stop: () => Promise<void> } {
+  const ending = new AbortController();
+  const run = async (): Promise<void> => {
+    while (!ending.signal.aborted) {
+      await writer.write(streams, perPartition);
+      await new Promise((resolve) => setTimeout(resolve, 30));
+    }
+  };
+  const running = run();
+  // Whoever stops it hears of it.
+  void Promise.allSettled([running]);
+  return {
+    stop: async () => {
+      ending.abort();
+      await running;
+    },
+  };
+}
+
+/** Has ClickHouse refuse one row in some hundred of the first stream's. */
+export async function refuseSome({ client, app, streams }: SinkScene): Promise<void> {
+  await client.command({
+    query: `ALTER TABLE ${app}.${streams[0]!.clickhouse.table} ADD CONSTRAINT good CHECK count % 701 != 33`,
+  });
+}
+
+/** `ce_id` of the dead letters on Kafka, of a topic's records. */
+export async function letterOrigins({ connection }: SinkScene, topic: string): Promise<readonly string[]> {
+  const reader = await KafkaReader.connect({ kafka: kafkajsConfig(connection), maxWaitMs: 20 });
+  const { signal } = new AbortController();
+  const origins: string[] = [];
+  try {
+    for (let partition = 0; partition < deadLetters.partitions; partition += 1) {
+      const end = await reader.offsetOf(deadLetters.topic, partition, 'end');
+      const reading = await reader.assign(
+        deadLetters.topic,
+        partition,
+        await reader.offsetOf(deadLetters.topic, partition, 'start'),
+      );
+      while (reading.position < end) {
+        await reading.settled(signal);
+        for (const { headers } of reading.take(1_000)) {
+          const id = headers['ce_id']?.toString() ?? '';
+          if (id.startsWith(`${topic}/`)) origins.push(id);
+        }
+      }
+    }
+  } finally {
+    await reader.close();
+  }
+  return origins;
+}
+
+/** There are some, and none twice. */
+export async function expectEachLetterOnce(scene: SinkScene): Promise<void> {
+  const letters = await letterOrigins(scene, scene.streams[0]!.topic);
+  expect(letters.length).toBeGreaterThan(0);
+  expect(new Set(letters).size).toBe(letters.length);
+}
+
+/** The stream as a later version of a program would have it. */
+export const withField = (stream: Stream<Thing>, field: string): Stream<Thing> => ({
+  ...stream,
+  schema: {
+    ...stream.schema,
+    fields: [...(stream.schema['fields'] as object[]), { name: field, type: 'int', default: 0 }],
+  },
+});
+
+/** Publishes the schemas on `weir.schemas`. */
+export async function announce(kafka: LocalKafka, writers: WriterSchemas): Promise<void> {
+  const producer = await TestProducer.connect(kafka.bootstrapServers);
+  const codec = eventCodec(schemas, new WriterSchemas());
+  await producer.write(
+    writers.announcements(Date.now()).map((announcement) => ({
+      topic: schemas.topic,
+      partition: 0,
+      key: Buffer.from(announcement.fingerprint),
+      value: codec.encode(announcement),
+    })),
+  );
+  await producer.close();
+}
+
+/** Commits for a group that has no members, with metadata, as kafkajs's admin client cannot. */
+export async function commitAs(
+  groupId: string,
+  connection: KafkaConnection,
+  { topic, offset, metadata }: { readonly topic: string; readonly offset: number; readonly metadata: string },
+): Promise<void> {
+  const cluster = createCluster(kafkajsConfig(connection));
+  await cluster.connect();
+  try {
+    // The first group of a broker waits for its coordinator.
+    await until(async () => {
+      try {
+        const coordinator = await cluster.findGroupCoordinator({ groupId });
+        await coordinator.offsetCommit({
+          groupId,
+          groupGenerationId: -1,
+          memberId: '',
+          topics: [{ topic, partitions: [{ partition: 0, offset: String(offset), metadata }] }],
+        });
+        return true;
+      } catch (error) {
+        if (!(error instanceof Error && 'retriable' in error && error.retriable === true)) throw error;
+        return false;
+      }
+    });
+  } finally {
+    await cluster.disconnect();
+  }
 }

@@ -1,10 +1,29 @@
 /** The sink on a real Kafka and the real ClickHouse: every committed record is one row or one dead letter. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { startTestServer, type TestServer } from './embedded-clickhouse.fixture.ts';
-import { kafkaForFile } from './kafka.fixture.ts';
-import { openScene, type SinkScene } from './kafka-sink.fixture.ts';
+import { eventCodec } from '#engine/codec/event-codec.ts';
+import { WriterSchemas } from '#engine/codec/writer-schemas.ts';
+import { formatIntent } from '#sinks/clickhouse/intent.ts';
+import { sinkGroup } from '#sinks/clickhouse/kafka/names.ts';
+import { ENCODER_VERSION } from '#sinks/clickhouse/native/block-encoder.ts';
+import { acquireWriterLease } from '#sinks/clickhouse/writer-lease.ts';
+import { startTestServer, until, type TestServer } from './embedded-clickhouse.fixture.ts';
+import { clientOf, kafkaForFile } from './kafka.fixture.ts';
+import {
+  announce,
+  commitAs,
+  eventTimeMs,
+  expectEachLetterOnce,
+  letterOrigins,
+  openScene,
+  refuseSome,
+  startLoad,
+  withField,
+  type SinkScene,
+} from './kafka-sink.fixture.ts';
+import { sessionTimeoutMs, startSinkProcess } from './kafka-sink-process.fixture.ts';
 
-const local = kafkaForFile();
+const local = kafkaForFile({ properties: { 'group.min.session.timeout.ms': '500' } });
 let clickHouse: TestServer;
 beforeAll(async () => {
   clickHouse = await startTestServer();
@@ -16,6 +35,9 @@ const open: SinkScene[] = [];
 afterEach(async () => {
   for (const scene of open.splice(0)) await scene.close();
 });
+
+const intentTo = (to: number): string =>
+  formatIntent(2, { to, encoder: ENCODER_VERSION, incarnation: '', excluded: [] });
 
 async function sceneOf(context: Parameters<typeof local.of>[0], ...partitions: number[]): Promise<SinkScene> {
   const scene = await openScene(local.of(context), clickHouse.server.url, partitions);
@@ -35,4 +57,210 @@ describe('a sink on Kafka', () => {
     expect((await sink.stats()).map(({ lag }) => lag)).toEqual([0, 0, 0, 0, 0]);
     expect(await sink.stop(5_000)).toBe(true);
   });
+
+  it('goes on where it ended, after a stop and with other batches', async (context) => {
+    const scene = await sceneOf(context, 3);
+    for (const maxRows of [7, 500, 13]) {
+      const sink = await scene.start({ limits: { maxRows } });
+      await scene.writer.write(scene.streams, 100);
+      await sleep(Math.random() * 300);
+      expect(await sink.stop(5_000)).toBe(true);
+      expect((await scene.audit()).filter(({ inDoubtTo }) => inDoubtTo !== null)).toEqual([]);
+    }
+    await scene.start();
+    await scene.expectExactlyOnce();
+  });
+
+  it('shares partitions with others that come and go under load', async (context) => {
+    const scene = await sceneOf(context, 6, 4);
+    const load = startLoad(scene, 20);
+    const first = await scene.start();
+    const [second, third] = await Promise.all([scene.start(), scene.start()]);
+    const isShared = (): boolean =>
+      [first, second, third].every(({ assignment }) => [...assignment.values()].flat().length >= 4);
+    await until(isShared, 20_000);
+    await sleep(1_000);
+    expect(await Promise.all([first.stop(5_000), third.stop(5_000)])).toEqual([true, true]);
+    await until(() => [...second.assignment.values()].flat().length === 15, 20_000);
+    await sleep(500);
+    await load.stop();
+    await scene.expectExactlyOnce();
+  });
+
+  it('settles nothing of a database that has rows of topics in memory, nor the other way round', async (context) => {
+    const scene = await sceneOf(context, 1);
+    const incarnation = '0123456789abcdef';
+    const lease = await acquireWriterLease(scene.client, scene.app, incarnation, false);
+    await lease.release();
+    await expect(scene.start()).rejects.toMatchObject({ code: 'other-log' });
+    const other = await sceneOf(context, 1);
+    await other.start();
+    await expect(acquireWriterLease(other.client, other.app, incarnation, false)).rejects.toMatchObject({
+      code: 'other-log',
+    });
+  });
+
+  it('refuses to begin anew where rows are but the position is gone', async (context) => {
+    const scene = await sceneOf(context, 1);
+    await scene.writer.write(scene.streams, 10);
+    const first = await scene.start();
+    await scene.expectExactlyOnce();
+    await first.stop(5_000);
+    const admin = clientOf(local.of(context)).admin();
+    await admin.connect();
+    await admin.deleteGroups([sinkGroup(scene.app)]);
+    await admin.disconnect();
+    const second = await scene.start();
+    expect(await second.failed).toMatchObject({
+      code: 'position-lost',
+      message: expect.stringMatching(/up to offset 9.*--to-offset 10/s) as string,
+    });
+  });
+
+  it.for<readonly [string, string, string]>([
+    ['', 'records-lost', 'at offset 2 is not in the partition; it has the offsets from 5'],
+    [intentTo(8), 'intent-invalid', 'offsets 2 to 7: the promised batch cannot be made again'],
+    [
+      intentTo(80),
+      'intent-invalid',
+      'offsets 2 to 79: the promised batch cannot be made again: the log ends at offset 11',
+    ],
+  ])('stops where records are gone and says which: %s', async ([metadata, code, message], context) => {
+    const scene = await sceneOf(context, 1);
+    const kafka = local.of(context);
+    await scene.writer.write(scene.streams, 10);
+    const { topic } = scene.streams[0]!;
+    await commitAs(sinkGroup(scene.app), scene.connection, { topic, offset: 2, metadata });
+    const admin = clientOf(kafka).admin();
+    await admin.connect();
+    // Without it kafkajs does not know the topic's leader.
+    await admin.fetchTopicOffsets(topic);
+    await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '5' }] });
+    await admin.disconnect();
+    const sink = await scene.start();
+    expect(await sink.failed).toMatchObject({ code, message: expect.stringContaining(message) as string });
+  });
+});
+
+describe('bad records', () => {
+  it('are found by halving, become one dead letter each, and their neighbours rows', async (context) => {
+    const scene = await sceneOf(context, 2);
+    const [stream] = scene.streams;
+    await scene.client.command({
+      query: `ALTER TABLE ${scene.app}.${stream!.clickhouse.table} ADD CONSTRAINT good CHECK count % 70 != 33`,
+    });
+    await scene.writer.write(scene.streams, 100);
+    await scene.writer.writeRaw(stream!.topic, 0, Buffer.from('no event'));
+    await scene.writer.write(scene.streams, 100);
+    await scene.start();
+    const audits = await scene.expectExactlyOnce();
+    const ofStream = audits.filter(({ topic }) => topic === stream!.topic);
+    // 33, 103, 173, 243, 313, 383 and the one that is no event.
+    expect(ofStream.reduce((sum, { deadLetters: letters }) => sum + letters, 0)).toBe(7);
+    const letters = await letterOrigins(scene, stream!.topic);
+    expect({ letters: letters.length, distinct: new Set(letters).size }).toEqual({ letters: 7, distinct: 7 });
+  });
+
+  it('that are too large for a dead letter leave their bytes behind', async (context) => {
+    const scene = await sceneOf(context, 1);
+    const [stream] = scene.streams;
+    await scene.writer.writeRaw(stream!.topic, 0, Buffer.alloc(999_850, 'x'));
+    await scene.start();
+    await scene.expectExactlyOnce();
+    const [letter] = await scene.rows(
+      `SELECT value, reason FROM ${scene.app}.weir_dead_letters WHERE topic = '${stream!.topic}'`,
+    );
+    expect(letter).toEqual({
+      value: null,
+      reason: expect.stringContaining('999850 bytes and its headers are left out') as string,
+    });
+  });
+
+  it('wait for their schema, and become rows when it is announced', async (context) => {
+    const scene = await sceneOf(context, 1);
+    const [stream] = scene.streams;
+    const wider = withField(stream!, `seen_${scene.app}`);
+    const writers = new WriterSchemas();
+    const codec = eventCodec(wider, writers);
+    await scene.writer.writeRaw(
+      stream!.topic,
+      0,
+      codec.encode({ id: 'x', at: eventTimeMs, count: 1, [`seen_${scene.app}`]: 7 }),
+    );
+    const sink = await scene.start();
+    await sleep(1_000);
+    expect((await sink.stats())[0]).toMatchObject({ rows: 0, deadLetters: 0 });
+    await announce(local.of(context), writers);
+    const audits = await scene.expectExactlyOnce();
+    expect(audits[0]).toMatchObject({ present: 1, deadLetters: 0 });
+  });
+});
+
+describe('ClickHouse', () => {
+  it('may be killed again and again', async (context) => {
+    const scene = await sceneOf(context, 4);
+    const load = startLoad(scene, 20);
+    await scene.start();
+    const killed = new Set<number>();
+    for (let kills = 0; kills < 3; kills += 1) {
+      await sleep(500 + Math.random() * 500);
+      await until(() => !killed.has(clickHouse.server.pid()), 30_000);
+      const pid = clickHouse.server.pid();
+      killed.add(pid);
+      process.kill(pid, 'SIGKILL');
+      await sleep(2_500);
+    }
+    await load.stop();
+    await until(
+      () =>
+        scene.rows('SELECT 1').then(
+          () => true,
+          () => false,
+        ),
+      30_000,
+    );
+    await scene.expectExactlyOnce();
+  });
+});
+
+describe('the process of a sink', () => {
+  it('may be killed at any moment', async (context) => {
+    const scene = await sceneOf(context, 4, 2);
+    await refuseSome(scene);
+    const load = startLoad(scene, 20);
+    for (let kills = 0; kills < 10; kills += 1) {
+      const { child, ended, seen } = startSinkProcess(scene);
+      // Some die while they take over.
+      if (kills % 3 !== 0) await seen('ready');
+      await sleep(Math.random() * 1_000);
+      child.kill('SIGKILL');
+      await ended;
+    }
+    await load.stop();
+    const last = startSinkProcess(scene);
+    await scene.expectExactlyOnce();
+    last.child.kill('SIGTERM');
+    expect((await last.ended).stdout).toContain('stopped true');
+    await expectEachLetterOnce(scene);
+  }, 240_000);
+
+  it('may be frozen past its session and thawed', async (context) => {
+    const scene = await sceneOf(context, 4, 2);
+    await refuseSome(scene);
+    const load = startLoad(scene, 20);
+    const zombie = startSinkProcess(scene);
+    await zombie.seen('ready');
+    await scene.start({ sessionTimeoutMs });
+    for (let freezes = 0; freezes < 4; freezes += 1) {
+      await sleep(700 + Math.random() * 700);
+      zombie.child.kill('SIGSTOP');
+      await sleep(2 * sessionTimeoutMs);
+      zombie.child.kill('SIGCONT');
+    }
+    await load.stop();
+    await scene.expectExactlyOnce();
+    zombie.child.kill('SIGTERM');
+    expect((await zombie.ended).stdout).toContain('stopped true');
+    await expectEachLetterOnce(scene);
+  }, 240_000);
 });

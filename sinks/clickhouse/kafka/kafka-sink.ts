@@ -33,6 +33,7 @@ import { RunningSink, sharedBy, type TableStats } from '../running-sink.ts';
 import type { RunningPartition } from '../running-partition.ts';
 import { DEFAULT_SINK_LIMITS, type SinkLimits } from '../sink-limits.ts';
 import type { Table } from '../tables.ts';
+import { confirmed } from './confirmed.ts';
 import { type KafkaShared, opening } from './open-partition.ts';
 import { sinkGroup } from './names.ts';
 
@@ -146,8 +147,14 @@ class RunningKafkaSink implements KafkaSink {
     const limits = { ...DEFAULT_SINK_LIMITS, ...config.limits };
     const { app, client, writers, connection, nowMs = Date.now, onRetry = () => undefined } = config;
     const shared = sharedBy({ client, writers, incarnation: '', nowMs, onRetry }, limits);
-    this.#sink = new RunningSink(config.tables, shared, limits, (_, error) => {
-      if (error instanceof EngineError) this.#trouble(error);
+    this.#sink = new RunningSink(config.tables, shared, limits, {
+      onReopen: (_, error) => {
+        if (error instanceof EngineError) this.#trouble(error);
+      },
+      confirm: async (stop) => {
+        const member = await this.#joining;
+        if (member !== undefined) await confirmed(member, stop).catch(() => undefined);
+      },
     });
     this.#cluster = createCluster(kafkajsConfig(connection));
     this.#shared = {

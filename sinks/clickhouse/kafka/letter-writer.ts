@@ -14,18 +14,18 @@
  * I4  Whatever fails, other than a transaction that was aborted, ends this owner: the partition is opened again, by I1, and
  *     finds out there what is committed.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { EngineError } from '#engine/engine-error.ts';
 import type { KafkaConnection } from '#engine/kafka/connection.ts';
 import type { OffsetsHandle } from '#engine/kafka/driver/offsets-handle.ts';
 import { type PlacedRecord, TransactionalProducer } from '#engine/kafka/driver/transactional-producer.ts';
+import type { GroupMember } from '#engine/kafka/reader/group-member.ts';
 import { partitionOf } from '#engine/log/murmur2.ts';
 import type { NewRecord } from '#engine/log/log.ts';
 import { deadLetters } from '#engine/records/generated.ts';
 import type { Finish } from '../partition-wiring.ts';
+import { confirmed } from './confirmed.ts';
 import { transactionTimeoutMs } from './fence-partition.ts';
 
-const confirmPollMs = 20;
 const closeMs = 1_000;
 
 /** What the letters of all partitions are written with. */
@@ -40,8 +40,7 @@ export interface LetterOwner {
   readonly topic: string;
   readonly partition: number;
   readonly transactionalId: string;
-  /** As `GroupMember.heardAtMs`. */
-  readonly heardAtMs: () => number;
+  readonly member: Pick<GroupMember, 'heardAtMs'>;
 }
 
 export class LetterWriter {
@@ -95,14 +94,13 @@ export class LetterWriter {
   /** I2 */
   async #open(stop: AbortSignal): Promise<TransactionalProducer> {
     const { connection, offsets, onTrouble } = this.#writing;
-    const { transactionalId, heardAtMs } = this.#owner;
+    const { transactionalId, member } = this.#owner;
     const producer = await TransactionalProducer.open(
       { connection, transactionalId, offsets: await offsets(), transactionTimeoutMs, onTrouble },
       stop,
     );
     try {
-      const openedAtMs = performance.now();
-      while (heardAtMs() <= openedAtMs) await sleep(confirmPollMs, undefined, { signal: stop });
+      await confirmed(member, stop);
       return producer;
     } catch (error) {
       await producer.close(closeMs);

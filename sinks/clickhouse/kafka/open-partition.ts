@@ -45,7 +45,7 @@ export function opening(kafka: KafkaShared, parts: TableParts, partition: number
     const source = await patiently(() =>
       kafkaPartitionSource(kafka.reader, member, { topic, partition }, stop),
     );
-    const owner = { topic, partition, transactionalId, heardAtMs: () => member.heardAtMs };
+    const owner = { topic, partition, transactionalId, member };
     const writer = new LetterWriter(kafka.letters, owner);
     const { group } = kafka;
     return {
@@ -126,8 +126,8 @@ function asSinkReads(source: KafkaPartitionSource, { group, start, stop }: Readi
 
 function withRemedy(error: unknown, group: string): unknown {
   if (!(error instanceof EngineError) || error.code !== 'offset-out-of-range') return error;
-  return new EngineError(
-    error.code,
+  return new SinkError(
+    'records-lost',
     `${error.message}. What is gone cannot be inserted; to go on without it, stop the sink, move group ${group} to an offset ` +
       'that is kept (kafka-consumer-groups --reset-offsets) and start again',
     { cause: error },

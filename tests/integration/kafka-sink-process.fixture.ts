@@ -1,0 +1,45 @@
+/** A sink on Kafka as a process of its own, to be killed or frozen: the compiled code of `dist`. */
+import { deadLetters, schemas } from '#engine/records/generated.ts';
+import { startScript, type Started } from './cli-process.fixture.ts';
+import type { SinkScene } from './kafka-sink.fixture.ts';
+
+export const sessionTimeoutMs = 1_500;
+
+const script = (config: object): string => `
+import { WriterSchemas } from '$DIST/engine/codec/writer-schemas.js';
+import { openClient } from '$DIST/sinks/clickhouse/client.js';
+import { startKafkaSink } from '$DIST/sinks/clickhouse/kafka/kafka-sink.js';
+import { tableOf } from '$DIST/sinks/clickhouse/tables.js';
+const { url, database, streams, ...config } = ${JSON.stringify(config)};
+const client = openClient({ url });
+const sink = await startKafkaSink({
+  ...config,
+  client,
+  tables: streams.map((stream) => tableOf(stream, database)),
+  writers: new WriterSchemas(),
+  onTrouble: (error) => console.log('trouble', error.code, error.message),
+  onRetry: ({ place, error }) => console.log('retry', place, error.message),
+});
+sink.failed.then((error) => console.log('failed', error.message));
+process.on('SIGTERM', async () => {
+  console.log('stopped', await sink.stop(8_000));
+  process.exit(0);
+});
+console.log('ready');
+`;
+
+/** It prints `ready` when it has joined the group, and ends in order on SIGTERM. */
+export function startSinkProcess({ app, connection, url, streams }: SinkScene): Started {
+  return startScript(
+    script({
+      app,
+      connection,
+      url,
+      database: app,
+      streams: [...streams, deadLetters, schemas],
+      sessionTimeoutMs,
+      heartbeatMs: 200,
+      limits: { maxRows: 500, flushIntervalMs: 100 },
+    }),
+  );
+}
