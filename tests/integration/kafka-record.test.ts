@@ -13,10 +13,12 @@ import { ensureTopics } from '#engine/kafka/topics/ensure-topics.ts';
 import { plannedTopics } from '#engine/kafka/topics/planned-topics.ts';
 import type { RecordingManifest } from '#engine/replay/recording.ts';
 import type { LocalKafka } from '#local/kafka/start-kafka.ts';
+import { linkStates } from '#schemas/migration/generated.ts';
 import { startMigrationSimulation } from '#simulators/migration/simulator.ts';
 import { startWeir, weir } from './cli-process.fixture.ts';
 import { foldingApp } from './folding.fixture.ts';
 import { clientOf, kafkaForFile } from './kafka.fixture.ts';
+import { linkState } from './link-load.fixture.ts';
 
 const local = kafkaForFile();
 const closing: (() => Promise<unknown>)[] = [];
@@ -166,6 +168,37 @@ describe('a window that cannot be recorded', () => {
     });
     await expect(recording).rejects.toThrow(
       /folding\.first-0 has read removed\.items\/0 from offset 0 on, but retention has removed what was before 2/,
+    );
+  });
+
+  it('is refused where the parameters were changed in it', async (context) => {
+    const kafka = local.of(context);
+    const app = { ...weirApp, name: 'changed' };
+    const client = { ...connectionTo(kafka), source: '/tests/record' };
+    const edge = await KafkaEdge.start({ client, group: 'none-either', onFailure: () => undefined });
+    closing.push(() => edge.stop(5_000));
+    for (const holdDownMs of [700, 800]) {
+      const runtime = await run(kafka, { app, parameters: { 'migration.device-failover': { holdDownMs } } });
+      const commits = (): number =>
+        runtime
+          .status()
+          .filter(({ task }) => task === 'migration.device-failover-0')
+          .reduce((sum, task) => sum + task.commits, 0);
+      // Some key of these is in its partition.
+      for (let i = 0; i < 30; i += 1) await edge.publish(linkStates, linkState(i, Date.now()));
+      await until(() => commits() > 0);
+      await runtime.stop(5_000);
+    }
+    const recording = recordWindow({
+      app,
+      connection: connectionTo(kafka),
+      directory,
+      writers: new WriterSchemas(),
+      from: 'beginning',
+      until: AbortSignal.abort(),
+    });
+    await expect(recording).rejects.toThrow(
+      /migration\.device-failover runs with other parameters .*"holdDownMs":800.* than before .*"holdDownMs":700/,
     );
   });
 });
