@@ -40,6 +40,11 @@ export interface ClientConfig extends KafkaConnection {
   /** `single-object` by default. */
   readonly framing?: Framing;
   /**
+   * Fingerprints (16 hexadecimal digits) of schemas that stand on `weir.schemas` for sure and are not announced again; looked at
+   * when a stream is first published to. None by default: what is announced twice is compacted away.
+   */
+  readonly announced?: ReadonlySet<string>;
+  /**
    * Deliver everything before the process ends: by itself, or by SIGINT or SIGTERM. Off by default: a program that handles
    * signals closes its client. `process.exit` and a crash cannot be helped.
    */
@@ -79,6 +84,7 @@ export function resolveConfig(config: ClientConfig): ResolvedConfig {
     requestTimeoutMs: config.requestTimeoutMs ?? 15_000,
     connectTimeoutMs: config.connectTimeoutMs ?? 3_000,
     framing: config.framing ?? { kind: 'single-object' },
+    announced: config.announced ?? new Set(),
     flushOnExit: config.flushOnExit ?? false,
     exitTimeoutMs: config.exitTimeoutMs ?? 5_000,
     onTrouble: config.onTrouble ?? ((): void => undefined),

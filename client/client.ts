@@ -10,6 +10,7 @@
  * I5  What is buffered is bounded by `maxBufferedBytes` and `maxBufferedRecords`.
  */
 import { randomUUID } from 'node:crypto';
+import { fingerprintHex } from '#engine/codec/fingerprint.ts';
 import { announcementOf, WriterSchemas } from '#engine/codec/writer-schemas.ts';
 import { kafkajsConfig } from '#engine/kafka/connection.ts';
 import { systemClock } from '#engine/log/clock.ts';
@@ -287,6 +288,8 @@ class KafkaClient implements Client {
     const key = `${writer.fingerprint}/${confluentId ?? ''}`;
     let gate = this.#gates.get(key);
     if (gate === undefined) {
+      const isAnnounced =
+        confluentId === undefined && this.#config.announced.has(fingerprintHex(writer.fingerprint));
       gate = new SchemaGate((done, failed) => {
         const announcement = announcementOf(writer, systemClock.wallMs(), confluentId);
         const encoder = streamEncoder(schemas, this.#writers, undefined);
@@ -300,7 +303,7 @@ class KafkaClient implements Client {
             failed(announcementError(writer.name, error));
           },
         });
-      });
+      }, isAnnounced);
       this.#gates.set(key, gate);
     }
     return gate;

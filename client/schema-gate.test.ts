@@ -25,3 +25,13 @@ it('holds events back until the schema is announced, in their order, and announc
   expect(got.slice(2)).toEqual(['c', 'd', 'e']);
   expect(announcing).toHaveLength(2);
 });
+
+it('holds nothing back and announces nothing where the schema is announced already', () => {
+  const gate = new SchemaGate(() => expect.fail('announced again'), true);
+  const got: string[] = [];
+  gate.enter(
+    () => got.push('a'),
+    () => got.push('refused'),
+  );
+  expect(got).toEqual(['a']);
+});

@@ -15,12 +15,19 @@ interface Held {
 export class SchemaGate {
   readonly #announce: (done: () => void, failed: (error: ClientError) => void) => void;
   readonly #held: Held[] = [];
-  #isOpen = false;
+  #isOpen: boolean;
   #announcing = false;
 
-  /** @param announce publishes the announcement and calls one of the two */
-  constructor(announce: (done: () => void, failed: (error: ClientError) => void) => void) {
+  /**
+   * @param announce publishes the announcement and calls one of the two
+   * @param isAnnounced whether the brokers have it already
+   */
+  constructor(
+    announce: (done: () => void, failed: (error: ClientError) => void) => void,
+    isAnnounced = false,
+  ) {
     this.#announce = announce;
+    this.#isOpen = isAnnounced;
   }
 
   /** Calls `pass` at once or once the schema is announced, or `refuse` when that fails. */

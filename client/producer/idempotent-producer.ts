@@ -8,10 +8,11 @@
  * I2  What cannot be delivered is tried again until `deliveryTimeoutMs`; then it is rejected, never dropped.
  * I3  Records of one topic are queued in the order of `send`.
  */
+import { kafkaFailure } from '#engine/kafka/connection-failure.ts';
 import { partitionOf } from '#engine/log/murmur2.ts';
 import { ClientError } from '../client-error.ts';
 import type { Connect } from './broker-connection.ts';
-import { errorName } from './kafka-answer.ts';
+import { answerOf, errorName } from './kafka-answer.ts';
 import { PartitionQueue, type QueuedRecord, type QueueLimits } from './partition-queue.ts';
 import type { ProducerIdentity } from './record-batch.ts';
 import { initProducerIdCall, produceCall } from './requests.ts';
@@ -39,9 +40,6 @@ export interface Trouble {
 type Unplaced = QueuedRecord[];
 
 const nowMs = (): number => performance.now();
-
-/** Java names; kafkajs has them as `type`, and names its own errors. */
-const finalTypes = /SASL|AUTHORIZATION_FAILED|UNSUPPORTED/;
 
 export class IdempotentProducer {
   readonly #config: ProducerConfig;
@@ -225,10 +223,15 @@ export class IdempotentProducer {
     this.#obtaining = true;
     try {
       const { errorCode, id, epoch } = await this.#directory.callAny(initProducerIdCall());
-      if (errorCode !== 0) throw new Error(`no producer id: the broker answers ${errorName(errorCode)}`);
+      if (errorCode !== 0) {
+        const code = answerOf(errorCode) === 'refused' ? 'refused' : 'kafka-unreachable';
+        throw new ClientError(code, `no producer id: the broker answers ${errorName(errorCode)}`);
+      }
       this.#identity = { id, epoch };
     } catch (cause) {
-      this.#report(explain('no producer id', cause));
+      const error = explain('no producer id', cause);
+      this.#report(error);
+      if (error.code === 'refused') this.#refuseAll(error);
       await pause(this.#config.firstPauseMs);
     } finally {
       this.#obtaining = false;
@@ -305,7 +308,7 @@ export class IdempotentProducer {
     } catch (cause) {
       const error = explain('no broker answers', cause);
       this.#report(error);
-      if (error.code === 'refused') this.#refuseUnplaced(error);
+      if (error.code === 'refused') this.#refuseAll(error);
       this.#refreshWanted = true;
     } finally {
       const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** this.#failedLooks);
@@ -353,7 +356,7 @@ export class IdempotentProducer {
     return queues;
   }
 
-  #refuseUnplaced(error: ClientError): void {
+  #refuseAll(error: ClientError): void {
     for (const records of this.#unplaced.values()) for (const { reject } of records) reject(error);
     this.#unplaced.clear();
     for (const queue of this.#active) if (!queue.isInFlight) queue.refuseAll(error);
@@ -375,12 +378,9 @@ const pause = (ms: number): Promise<void> =>
     setTimeout(resolve, ms);
   });
 
-/** What failed, as an error of ours. Authentication that was refused will be refused again. */
+/** What failed, as an error of ours. What is refused (credentials, certificates) will be refused again. */
 function explain(what: string, cause: unknown): ClientError {
   if (cause instanceof ClientError) return cause;
-  const why = cause instanceof Error ? cause.message : String(cause);
-  const type = cause instanceof Error && 'type' in cause ? String(cause.type) : '';
-  const isFinal =
-    finalTypes.test(type) || (cause instanceof Error && cause.name === 'KafkaJSSASLAuthenticationError');
-  return new ClientError(isFinal ? 'refused' : 'kafka-unreachable', `${what}: ${why}`, { cause });
+  const { code, message } = kafkaFailure(what, cause);
+  return new ClientError(code === 'kafka-refused' ? 'refused' : 'kafka-unreachable', message, { cause });
 }

@@ -11,7 +11,13 @@ function read(bytes: Buffer): LogRecord[] {
   expect([batches.length, failure]).toEqual([1, undefined]);
   const records: LogRecord[] = [];
   readRecords(batches[0]!, 0, records, 'here');
-  return records;
+  return records.map(({ offset, key, value, timestampMs, headers }) => ({
+    offset,
+    key,
+    value,
+    timestampMs,
+    headers,
+  }));
 }
 
 const bytesOf = (maxLength: number): fc.Arbitrary<Buffer> =>

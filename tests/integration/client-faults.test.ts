@@ -59,7 +59,30 @@ function expectAllOnceInOrder(
 }
 
 describe('with one broker', () => {
-  const local = kafkaForFile();
+  const local = kafkaForFile({ properties: { 'connections.max.idle.ms': '1500' } });
+
+  it('a connection that the broker closed because it was idle', async (context) => {
+    const kafka = local.of(context);
+    const topic = 'idle';
+    await createClientTopics(kafka, [{ topic }]);
+    const troubles: string[] = [];
+    const client = createClient({
+      brokers: kafka.bootstrapServers.split(','),
+      source: '/tests/idle',
+      onTrouble: ({ message }) => troubles.push(message),
+    });
+    for (let n = 0; n < 3; n++) {
+      await client.publish(linksOn(topic), linkState('d', n));
+      // A broker that has just started hands out no producer ids yet.
+      if (n === 0) troubles.length = 0;
+      await sleep(3_000);
+    }
+    await client.close();
+    expect((await eventsOf(kafka, topic, linkStates)).map(({ event }) => event.path_epoch)).toEqual([
+      0, 1, 2,
+    ]);
+    expect(troubles).toEqual([]);
+  });
 
   it('a broker that is killed and comes back, again and again', async (context) => {
     const kafka = local.of(context);

@@ -43,7 +43,8 @@ export async function recordsOf(kafka: LocalKafka, topic: string): Promise<Place
       const reading = await reader.assign(topic, partition, 0);
       const giveUpAtMs = performance.now() + 60_000;
       while (reading.position < end) {
-        for (const record of reading.take(1000)) records.push({ ...record, partition });
+        for (const { offset, key, value, timestampMs, headers } of reading.take(1000))
+          records.push({ offset, key, value, timestampMs, headers, partition });
         if (performance.now() > giveUpAtMs)
           throw new Error(`at ${reading.position} of ${end} in ${topic}-${partition}`);
         if (reading.available === 0 && reading.position < end) await sleep(2);
