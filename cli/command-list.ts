@@ -44,6 +44,11 @@ export const commandList: readonly CommandEntry[] = [
     load: async () => (await import('./commands/report.ts')).registerReport,
   },
   {
+    name: 'audit',
+    summary: 'prove that every record on Kafka is one row in ClickHouse',
+    load: async () => (await import('./commands/audit.ts')).registerAudit,
+  },
+  {
     name: 'topology',
     summary: 'show the processors and the topics between them',
     load: async () => (await import('./commands/topology.ts')).registerTopology,

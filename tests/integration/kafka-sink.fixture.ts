@@ -10,7 +10,8 @@ import { deadLetters, schemas } from '#engine/records/generated.ts';
 import type { Stream } from '#engine/topology/stream.ts';
 import type { LocalKafka } from '#local/kafka/start-kafka.ts';
 import { openClient } from '#sinks/clickhouse/client.ts';
-import { auditTopic, isClean, type TopicAudit } from '#sinks/clickhouse/kafka/audit-topic.ts';
+import { isClean, type TopicAudit } from '#sinks/clickhouse/kafka/audit-topic.ts';
+import { auditTopics } from '#sinks/clickhouse/kafka/audit-topics.ts';
 import { type KafkaSink, type KafkaSinkConfig, startKafkaSink } from '#sinks/clickhouse/kafka/kafka-sink.ts';
 import { groupPositions } from '#sinks/clickhouse/kafka/group-positions.ts';
 import { sinkGroup } from '#sinks/clickhouse/kafka/names.ts';
@@ -157,16 +158,7 @@ export async function openScene(
       sinkGroup(app),
       places.map(({ table, partition }) => ({ topic: table.stream.topic, partition })),
     );
-  const audit = async (): Promise<TopicAudit[]> => {
-    const committed = await positions();
-    const sources = { reader, client, deadLetterTable: tables.find(({ stream }) => stream === deadLetters)! };
-    const audits: TopicAudit[] = [];
-    for (const { table, partition } of places)
-      audits.push(
-        await auditTopic(sources, table, partition, committed.get(`${table.stream.topic}/${partition}`)),
-      );
-    return audits;
-  };
+  const audit = () => auditTopics({ connection, client, app, tables });
   const isAtEnd = async (): Promise<boolean> => {
     const committed = await positions();
     for (const { table, partition } of places) {

@@ -54,6 +54,9 @@ export interface AuditSources {
 
 const chunk = 20_000;
 
+const inRange =
+  'WHERE _topic = {topic:String} AND _partition = {partition:Int32} AND _offset >= {from:Int64} AND _offset < {to:Int64}';
+
 /**
  * Audits a partition.
  *
@@ -81,6 +84,7 @@ export async function auditTopic(
     await compare(sources, table, { partition, from, to }, offsets.found, tally);
     from = to;
   }
+  await findBeyond(sources, table, partition, tally);
   return {
     table: table.name,
     topic,
@@ -110,8 +114,7 @@ async function compare(
     'topic = {topic:String} AND partition = {partition:Int32} AND offset >= {from:Int64} AND offset < {to:Int64}';
   const copies = new Map<number, number>();
   const rows = await client.query({
-    query: `SELECT _offset AS offset, count() AS copies FROM ${qualified(table)}
-WHERE _topic = {topic:String} AND _partition = {partition:Int32} AND _offset >= {from:Int64} AND _offset < {to:Int64} GROUP BY _offset`,
+    query: `SELECT _offset AS offset, count() AS copies FROM ${qualified(table)} ${inRange} GROUP BY _offset`,
     query_params,
     format: 'JSONEachRow',
     clickhouse_settings: { output_format_json_quote_64bit_integers: 0 },
@@ -130,6 +133,38 @@ WHERE _topic = {topic:String} AND _partition = {partition:Int32} AND _offset >= 
     tally.expect(offset, found, lettered.has(offset));
   }
   for (const [offset, found] of copies) tally.surprise(offset, found);
+}
+
+/** Rows of offsets that the topic has not given yet. Asked in this order, a sink that goes on meanwhile is not blamed. */
+async function findBeyond(
+  { client, reader }: AuditSources,
+  table: Table,
+  partition: number,
+  tally: Tally,
+): Promise<void> {
+  const { topic } = table.stream;
+  const ask = async <R>(select: string, from: number, to: number): Promise<R[]> => {
+    const result = await client.query({
+      query: `SELECT ${select} FROM ${qualified(table)} ${inRange}`,
+      query_params: { topic, partition, from, to },
+      format: 'JSONEachRow',
+      clickhouse_settings: { output_format_json_quote_64bit_integers: 0 },
+    });
+    return result.json<R>();
+  };
+  const [{ last } = { last: null }] = await ask<{ last: number | null }>(
+    'maxOrNull(_offset) AS last',
+    0,
+    Number.MAX_SAFE_INTEGER,
+  );
+  const end = await reader.offsetOf(topic, partition, 'end');
+  if (last === null || last < end) return;
+  const [beyond] = await ask<{ first: number; rows: number }>(
+    'min(_offset) AS first, count() AS rows',
+    end,
+    last + 1,
+  );
+  if (beyond !== undefined) tally.surprise(beyond.first, beyond.rows);
 }
 
 type Counts = Omit<TopicAudit, 'table' | 'topic' | 'partition' | 'start' | 'position' | 'inDoubtTo'>;
