@@ -81,6 +81,11 @@ export class ByteCursor {
     return this.bytes.subarray(start, start + length);
   }
 
+  skip(length: number): void {
+    if (length > this.remaining) throw new RangeError(`${length} bytes to skip, ${this.remaining} left`);
+    this.offset += length;
+  }
+
   /** Length as a varint, -1 for null. */
   varBytes(): Buffer | null {
     const length = this.varint();

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { planFetches } from './fetch-plan.ts';
 import type { FetchedPartition } from './fetch-response.ts';
-import { fetchedRecords } from './fetched-records.ts';
+import { fetchedBatches } from './fetched-batches.ts';
 import { PartitionReader } from './partition-reader.ts';
 
 const readerAt = (partition: number, offset: number): PartitionReader =>
@@ -23,7 +23,7 @@ function comeToEnd(reader: PartitionReader, end: number): void {
     abortedTransactions: [],
     recordSet: Buffer.alloc(0),
   };
-  reader.accept(fetched, fetchedRecords(fetched, reader.position), reader.wanted()!.seeks);
+  reader.accept(fetched, fetchedBatches(fetched, reader.position), reader.wanted()!.seeks);
 }
 
 const offsetsOf = (readers: readonly PartitionReader[], round: number): string[] =>

@@ -15,7 +15,7 @@ import { systemClock } from '../../log/clock.ts';
 import { kafkaFailure } from '../connection-failure.ts';
 import { type FetchPlan, planFetches, type PlannedFetch } from './fetch-plan.ts';
 import type { FetchedPartition } from './fetch-response.ts';
-import { fetchedRecords } from './fetched-records.ts';
+import { fetchedBatches } from './fetched-batches.ts';
 import { patiently } from '../patiently.ts';
 import { createCluster, fetchCommitted, type KafkaCluster, listOffset } from './kafkajs-cluster.ts';
 import { PartitionReader } from './partition-reader.ts';
@@ -269,7 +269,7 @@ export class KafkaReader {
   #give(fetched: FetchedPartition, { position, waiting }: PlannedFetch): void {
     const readers = waiting.filter(({ reader }) => this.#readers.has(reader));
     if (readers.length === 0) return;
-    const content = fetchedRecords(fetched, position.fetchOffset, this.#config.checkCrcs);
+    const content = fetchedBatches(fetched, position.fetchOffset, this.#config.checkCrcs);
     for (const { reader, seeks } of readers) {
       const outcome = reader.accept(fetched, content, seeks);
       if (outcome === 'stale-leader') this.#markStale(keyOf(reader.topic, reader.partition));

@@ -8,19 +8,18 @@
  * I3  No more is fetched while more than `maxBufferedBytes` lie here, or while paused: that is the backpressure.
  * I4  An answer is taken also when another reader of the partition asked for it, if this one's offset lies in it.
  * I5  A failure is given to whoever takes, after the records that came before it.
+ * I6  One batch at a time is decoded: either a decoded record can be taken, or nothing waits.
  */
 import { EngineError } from '../../engine-error.ts';
 import type { LogRecord } from '../../log/log.ts';
 import type { FetchedPartition } from './fetch-response.ts';
-import type { FetchedRecords } from './fetched-records.ts';
+import type { FetchedBatches } from './fetched-batches.ts';
 import type { FetchPosition } from './kafkajs-cluster.ts';
+import { readRecords, type RecordBatch } from './record-batch.ts';
 
 /** https://kafka.apache.org/protocol#protocol_error_codes: what a newer look at the metadata may mend. */
 const transientErrors: ReadonlySet<number> = new Set([3, 5, 6, 7, 8, 9, 13, 56, 74, 75, 76, 78, 100]);
 const offsetOutOfRange = 1;
-
-/** Bytes that a record takes beside its key and value, roughly: objects, headers. */
-const recordOverheadBytes = 200;
 
 /** What a fetch's answer means for the partition. */
 export type FetchOutcome = 'progress' | 'nothing' | 'stale-leader' | 'failed' | 'outdated';
@@ -31,9 +30,15 @@ export class PartitionReader {
   readonly #maxBufferedBytes: number;
   readonly #maxFetchBytes: number;
   readonly #onChange: () => void;
+  /** Of the batch that is taken from now. */
   #records: readonly LogRecord[] = [];
   #taken = 0;
-  #bufferedBytes = 0;
+  /** Batches behind it. */
+  #waiting: readonly RecordBatch[] = [];
+  #nextBatch = 0;
+  /** Of the batches behind it, as they were fetched. */
+  #waitingBytes = 0;
+  #waitingRecords = 0;
   #fetchOffset: number;
   #seeks = 0;
   /** Whether the newest answer had nothing from the offset on that it was asked for. */
@@ -86,7 +91,7 @@ export class PartitionReader {
 
   /** Records that can be taken now. */
   get available(): number {
-    return this.#records.length - this.#taken;
+    return this.#records.length - this.#taken + this.#waitingRecords;
   }
 
   get isPaused(): boolean {
@@ -101,15 +106,50 @@ export class PartitionReader {
   take(maxRecords: number): readonly LogRecord[] {
     if (this.available === 0 && this.#failure !== undefined) throw this.#failure;
     const hadRoom = this.#hasRoom();
-    const records = this.#records.slice(this.#taken, this.#taken + maxRecords);
-    this.#taken += records.length;
-    for (const record of records) this.#bufferedBytes -= sizeOf(record);
-    if (this.#taken === this.#records.length) {
-      this.#records = [];
-      this.#taken = 0;
-    }
+    let records = this.#takeDecoded(maxRecords);
+    while (records.length < maxRecords && this.#taken < this.#records.length)
+      records = [...records, ...this.#takeDecoded(maxRecords - records.length)];
     if (!hadRoom && this.#hasRoom()) this.#onChange();
     return records;
+  }
+
+  /** Of the decoded batch; the next one is decoded once it is empty (I6). */
+  #takeDecoded(maxRecords: number): readonly LogRecord[] {
+    const end = Math.min(this.#records.length, this.#taken + maxRecords);
+    const isAll = this.#taken === 0 && end === this.#records.length;
+    const records = isAll ? this.#records : this.#records.slice(this.#taken, end);
+    this.#taken = end;
+    if (end > 0 && end === this.#records.length) this.#decodeNext(this.#records[end - 1]!.offset + 1);
+    return records;
+  }
+
+  /** Decodes batches until there is a record to take from `offset` on. */
+  #decodeNext(offset: number): void {
+    this.#records = [];
+    this.#taken = 0;
+    while (this.#records.length === 0 && this.#nextBatch < this.#waiting.length) {
+      const batch = this.#waiting[this.#nextBatch]!;
+      this.#nextBatch += 1;
+      this.#waitingBytes -= batch.records.length;
+      this.#waitingRecords -= batch.recordCount;
+      const decoded: LogRecord[] = [];
+      const broken = readRecords(batch, offset, decoded, this.#place());
+      if (broken !== undefined) {
+        this.#dropWaiting();
+        this.#fetchOffset = Math.max(offset, batch.baseOffset);
+        this.#failure = broken;
+        return;
+      }
+      this.#records = decoded;
+    }
+    if (this.#nextBatch === this.#waiting.length) this.#dropWaiting();
+  }
+
+  #dropWaiting(): void {
+    this.#waiting = [];
+    this.#nextBatch = 0;
+    this.#waitingBytes = 0;
+    this.#waitingRecords = 0;
   }
 
   /** Go on at `offset`; what was fetched is dropped, and so is a failure. */
@@ -117,7 +157,7 @@ export class PartitionReader {
     this.#seeks += 1;
     this.#records = [];
     this.#taken = 0;
-    this.#bufferedBytes = 0;
+    this.#dropWaiting();
     this.#fetchOffset = offset;
     this.#failure = undefined;
     this.#lastStableOffset = undefined;
@@ -165,7 +205,7 @@ export class PartitionReader {
   }
 
   /** Take in an answer, and what it holds, to what `wanted` gave, of this reader or of another of the partition. */
-  accept(fetched: FetchedPartition, content: FetchedRecords, seeks: number): FetchOutcome {
+  accept(fetched: FetchedPartition, content: FetchedBatches, seeks: number): FetchOutcome {
     if (seeks !== this.#seeks) return 'outdated';
     const { errorCode } = fetched;
     if (transientErrors.has(errorCode)) return 'stale-leader';
@@ -178,19 +218,25 @@ export class PartitionReader {
     this.#foundNothing = nextOffset === fetchOffset;
     const before = this.#fetchOffset;
     this.#append(content);
-    if (content.failure !== undefined) return this.#fail(content.failure);
+    const failure = this.#failure ?? content.failure;
+    if (failure !== undefined) return this.#fail(failure);
     this.#wake();
     return nextOffset > before ? 'progress' : 'nothing';
   }
 
-  /** All readers of a partition may have the same records, and the same array of them: it is never changed. */
-  #append({ fetchOffset, nextOffset, records }: FetchedRecords): void {
+  /** All readers of a partition may have the same batches: none is ever changed. */
+  #append({ nextOffset, batches }: FetchedBatches): void {
     const from = this.#fetchOffset;
-    const fresh = from === fetchOffset ? records : records.filter(({ offset }) => offset >= from);
-    for (const record of fresh) this.#bufferedBytes += sizeOf(record);
-    this.#records = this.available === 0 ? fresh : [...this.#records.slice(this.#taken), ...fresh];
-    this.#taken = 0;
+    const fresh = batches.filter(({ lastOffset }) => lastOffset >= from);
     this.#fetchOffset = nextOffset;
+    if (fresh.length === 0) return;
+    this.#waiting = [...this.#waiting.slice(this.#nextBatch), ...fresh];
+    this.#nextBatch = 0;
+    for (const { records, recordCount } of fresh) {
+      this.#waitingBytes += records.length;
+      this.#waitingRecords += recordCount;
+    }
+    if (this.#records.length === 0) this.#decodeNext(from);
   }
 
   #when(isSo: () => boolean, signal: AbortSignal): Promise<void> {
@@ -208,7 +254,7 @@ export class PartitionReader {
   }
 
   #hasRoom(): boolean {
-    return this.#bufferedBytes < this.#maxBufferedBytes;
+    return this.#waitingBytes < this.#maxBufferedBytes;
   }
 
   #place(): string {
@@ -242,8 +288,4 @@ export class PartitionReader {
         `(https://kafka.apache.org/protocol#protocol_error_codes)`,
     );
   }
-}
-
-function sizeOf(record: LogRecord): number {
-  return recordOverheadBytes + (record.key?.length ?? 0) + (record.value?.length ?? 0);
 }

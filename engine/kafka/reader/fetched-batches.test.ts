@@ -2,7 +2,10 @@
 import { createRequire } from 'node:module';
 import { describe, expect, it } from 'vitest';
 import type { FetchedPartition } from './fetch-response.ts';
-import { fetchedRecords } from './fetched-records.ts';
+import type { EngineError } from '../../engine-error.ts';
+import type { LogRecord } from '../../log/log.ts';
+import { fetchedBatches } from './fetched-batches.ts';
+import { PartitionReader } from './partition-reader.ts';
 
 const require = createRequire(import.meta.url);
 const { RecordBatch } = require('kafkajs/src/protocol/recordBatch/v0') as {
@@ -35,6 +38,26 @@ const fetched = (recordSet: Buffer): FetchedPartition => ({
   abortedTransactions: [],
   recordSet,
 });
+
+/** What a reader at `offset` takes of an answer. */
+function fetchedRecords(
+  answer: FetchedPartition,
+  offset: number,
+  checkCrcs = false,
+): { records: LogRecord[]; nextOffset: number; failure: unknown } {
+  const limits = { maxBufferedBytes: 1 << 20, maxFetchBytes: 1 << 20 };
+  const reader = new PartitionReader({ topic: 't', partition: 0, offset }, limits, () => undefined);
+  reader.accept(answer, fetchedBatches(answer, offset, checkCrcs), 0);
+  const records: LogRecord[] = [];
+  let failure: EngineError | undefined;
+  while (reader.available > 0) records.push(...reader.take(2));
+  try {
+    reader.take(1);
+  } catch (error) {
+    failure = error as EngineError;
+  }
+  return { records, nextOffset: reader.position, failure };
+}
 
 describe.each([
   ['plain', 0],
