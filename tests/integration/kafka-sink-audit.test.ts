@@ -89,8 +89,8 @@ it('exits with 1 when a record is missing or doubled, or a row is of no record',
   const table = `audited.${linkStates.clickhouse.table}`;
   for (const query of [
     `INSERT INTO ${table} SELECT * FROM ${table} WHERE _partition = 0 AND _offset = 4`,
-    `INSERT INTO ${table} SELECT * REPLACE (12345 AS _offset) FROM ${table} WHERE _partition = 0 AND _offset = 5`,
-    `INSERT INTO ${table} SELECT * REPLACE (33 AS _offset) FROM ${table} WHERE _partition = 0 AND _offset = 6`,
+    `INSERT INTO ${table} SELECT * REPLACE (12345 AS _offset) FROM (SELECT * FROM ${table} WHERE _partition = 0 AND _offset = 5)`,
+    `INSERT INTO ${table} SELECT * REPLACE (33 AS _offset) FROM (SELECT * FROM ${table} WHERE _partition = 0 AND _offset = 6)`,
     `ALTER TABLE ${table} DELETE WHERE _partition = 0 AND _offset IN (7, 9) SETTINGS mutations_sync = 1`,
   ])
     await client.command({ query });
