@@ -18,11 +18,15 @@ import type { Folding, Item } from '../integration/folding.fixture.ts';
 
 export interface ItemLoadConfig {
   readonly kafka: Pick<LocalKafka, 'bootstrapServers'>;
-  readonly folding: Folding;
+  readonly folding: Pick<Folding, 'items' | 'others'>;
   /** Items in a second, two thirds of them to `items`, the others to `others`. 500 by default. */
   readonly perSecond?: number;
   /** Number of keys. 50 by default. */
   readonly things?: number;
+  /** How far the event times of `others` are behind those of `items`. 0 by default. */
+  readonly othersLagMs?: number;
+  /** Number in the first item's id; 0 by default. */
+  readonly firstId?: number;
 }
 
 const turnMs = 20;
@@ -74,7 +78,7 @@ export class ItemLoad {
         else reject(error instanceof Error ? error : new Error(JSON.stringify(error)));
       });
     });
-    return new ItemLoad(producer, { perSecond: 500, things: 50, ...config });
+    return new ItemLoad(producer, { perSecond: 500, things: 50, othersLagMs: 0, firstId: 0, ...config });
   }
 
   /** Items given to the producer so far. */
@@ -110,12 +114,17 @@ export class ItemLoad {
   }
 
   #send(): void {
-    const { perSecond, things, folding } = this.#config;
+    const { perSecond, things, folding, othersLagMs, firstId } = this.#config;
     const due = Math.floor(((performance.now() - this.#startedMs) * perSecond) / 1_000);
     for (; this.#sent < due; this.#sent += 1) {
       const thing = `thing-${(this.#sent * 7) % things}`;
-      const to = this.#sent % 3 === 2 ? folding.others : folding.items;
-      this.#produce(to, { id: `item-${this.#sent}`, thing, at: Date.now() });
+      const isOther = this.#sent % 3 === 2;
+      const at = Date.now() - (isOther ? othersLagMs : 0);
+      this.#produce(isOther ? folding.others : folding.items, {
+        id: `item-${firstId + this.#sent}`,
+        thing,
+        at,
+      });
     }
   }
 

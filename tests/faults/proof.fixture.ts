@@ -32,6 +32,7 @@ import { WindowClient } from '#engine/kafka/recorder/window-client.ts';
 import { stateOf } from '#engine/kafka/recorder/window-start.ts';
 import { ensureTopics } from '#engine/kafka/topics/ensure-topics.ts';
 import { plannedTopics } from '#engine/kafka/topics/planned-topics.ts';
+import type { LogRecord } from '#engine/log/log.ts';
 import { openRecording } from '#engine/replay/recording-reader.ts';
 import { expectIdentical, replayRecording, type ReplayedTask } from '#engine/replay/replay-recording.ts';
 import { decodeMeta, encodeMeta, metaKey } from '#engine/task/state-codec.ts';
@@ -91,11 +92,18 @@ export interface ProofConfig {
 
 /** @throws Error that says what is wrong; see above */
 export async function proveExactlyOnce({ kafka, folding, acknowledged }: ProofConfig): Promise<Proof> {
+  const tasks = await proveReplayed(kafka, folding.app);
+  const items = await expectFolded(kafka, folding, acknowledged ?? new Set());
+  return { items, tasks };
+}
+
+/** Demands 1 and 2, of any app whose workers have stopped. @throws Error that says what is wrong */
+export async function proveReplayed(kafka: Cluster, app: App): Promise<readonly ReplayedTask[]> {
   const directory = await mkdtemp(join(tmpdir(), 'weir-proof-'));
   try {
     const connection = connectionTo(kafka);
     const manifest = await recordWindow({
-      app: folding.app,
+      app,
       connection,
       directory,
       writers: new WriterSchemas(),
@@ -103,7 +111,7 @@ export async function proveExactlyOnce({ kafka, folding, acknowledged }: ProofCo
       until: AbortSignal.abort(),
     });
     const recording = await openRecording(directory);
-    const tasks = await replayRecording(recording, { app: folding.app });
+    const tasks = await replayRecording(recording, { app });
     expectIdentical(tasks);
     const chunks = new Map(
       manifest.tasks.map(({ processor, partition, journal }) => [
@@ -111,9 +119,8 @@ export async function proveExactlyOnce({ kafka, folding, acknowledged }: ProofCo
         journal.records,
       ]),
     );
-    await expectStates(connection, folding.app, tasks, chunks);
-    const items = await expectFolded(kafka, folding, acknowledged ?? new Set());
-    return { items, tasks };
+    await expectStates(connection, app, tasks, chunks);
+    return tasks;
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
@@ -206,17 +213,31 @@ function expectChains(stage: string, folds: readonly Fold[], ids: ReadonlySet<st
 
 async function readAll<T>(reader: KafkaReader, stream: Stream<T>): Promise<T[]> {
   const codec = eventCodec(stream, new WriterSchemas());
-  const events: T[] = [];
+  const records = await readRecords(reader, stream);
+  return records.map(({ record }) => codec.decode(record.value!));
+}
+
+export interface ReadRecord {
+  readonly partition: number;
+  readonly record: LogRecord;
+}
+
+/** Every committed record of a topic, by partition and offset, from the first that is kept. */
+export async function readRecords(
+  reader: KafkaReader,
+  { topic, partitions }: Pick<Stream<unknown>, 'topic' | 'partitions'>,
+): Promise<ReadRecord[]> {
+  const all: ReadRecord[] = [];
   const { signal } = new AbortController();
-  for (let p = 0; p < stream.partitions; p += 1) {
-    const end = await reader.offsetOf(stream.topic, p, 'end');
-    const partition = await reader.assign(stream.topic, p, 0);
+  for (let p = 0; p < partitions; p += 1) {
+    const end = await reader.offsetOf(topic, p, 'end');
+    const partition = await reader.assign(topic, p, await reader.offsetOf(topic, p, 'start'));
     while (partition.position < end) {
       await partition.settled(signal);
-      for (const { value } of partition.take(5_000)) events.push(codec.decode(value!));
+      for (const record of partition.take(5_000)) all.push({ partition: p, record });
       if (partition.available === 0 && partition.position < end) await sleep(5);
     }
-    partition.pause();
+    reader.unassign(partition);
   }
-  return events;
+  return all;
 }

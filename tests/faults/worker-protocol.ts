@@ -5,13 +5,17 @@ import type { TaskPhase } from '#engine/kafka/driver/task-status.ts';
 export interface WorkerConfig {
   /** `host:port`, separated by commas. */
   readonly bootstrapServers: string;
-  /** Of foldingApp. */
+  /** Name of the app. */
   readonly app: string;
+  /** Which app it is: foldingApp by default, or countingApp. */
+  readonly kind?: 'folding' | 'counting';
   readonly partitions: number;
   /** For local checkpoints; none without it. */
   readonly stateDir?: string;
   readonly commitIntervalMs?: number;
   readonly sessionTimeoutMs?: number;
+  readonly schemaWaitMs?: number;
+  readonly truncatedInputs?: 'stop' | 'skip';
 }
 
 export interface TaskLine {

@@ -1,5 +1,5 @@
 /**
- * A process that runs its share of the folding app: the thing that fault tests kill, freeze and start.
+ * A process that runs its share of the folding or the counting app: the thing that fault tests kill, freeze and start.
  *
  * It is compiled into `dist/tests` with the rest (tests/support/tsconfig.json) and started by `Workers`. SIGTERM stops it in
  * order. It prints WorkerMessages; writes to a pipe are synchronous, so what it printed before a SIGKILL arrives.
@@ -7,6 +7,7 @@
 import { WriterSchemas } from '#engine/codec/writer-schemas.ts';
 import { KafkaRuntime } from '#engine/kafka/driver/kafka-runtime.ts';
 import { foldingApp } from '../integration/folding.fixture.ts';
+import { countingApp } from './counting.fixture.ts';
 import type { WorkerConfig, WorkerMessage } from './worker-protocol.ts';
 
 const statusEveryMs = 5;
@@ -41,9 +42,11 @@ function watch(runtime: KafkaRuntime): NodeJS.Timeout {
   }, statusEveryMs);
 }
 
-const { bootstrapServers, app, partitions, ...options } = JSON.parse(process.argv[2] ?? '') as WorkerConfig;
+const { bootstrapServers, app, partitions, kind, ...options } = JSON.parse(
+  process.argv[2] ?? '',
+) as WorkerConfig;
 const runtime = await KafkaRuntime.start({
-  app: foldingApp(app, partitions).app,
+  app: (kind === 'counting' ? countingApp : foldingApp)(app, partitions).app,
   connection: { brokers: bootstrapServers.split(',') },
   writers: new WriterSchemas(),
   ...options,
