@@ -253,14 +253,10 @@ export class KafkaTask {
         signal.throwIfAborted();
         const first = await reader.offsetOf(topic, partition, 'start');
         let from = positions[i] ?? first;
-        if (from < first && settings.truncatedInputs === 'skip') {
-          this.#env.onTrouble(
-            this.id,
-            new EngineError(
-              'offset-out-of-range',
-              `${topic}/${partition}: retention removed the records from offset ${from} to before ${first}, which were not read; they are skipped`,
-            ),
-          );
+        if (from < first) {
+          const lost = this.#truncated(`${topic}/${partition}`, from, first);
+          if (settings.truncatedInputs === 'stop') throw lost;
+          this.#env.onTrouble(this.id, lost);
           from = first;
         }
         readers.push(await reader.assign(topic, partition, from));
@@ -270,6 +266,17 @@ export class KafkaTask {
       throw error;
     }
     return readers.map((one) => new TaskInput(one, gate));
+  }
+
+  #truncated(place: string, from: number, first: number): EngineError {
+    const isSkipped = this.#env.settings.truncatedInputs === 'skip';
+    return new EngineError(
+      'offset-out-of-range',
+      `${place}: retention removed the records from offset ${from} to before ${first}, which task ${this.id} had not read; ` +
+        (isSkipped
+          ? 'they are skipped'
+          : "it stops, for they are lost to it: let the topic keep its records longer (retention.ms), and go on without them by --skip-truncated (truncatedInputs 'skip')"),
+    );
   }
 
   /** Whether a new take-over can help. */
