@@ -1,0 +1,190 @@
+/** Local stores on a disk that is full, or whose files are damaged: the changelog is what counts, and nothing is lost. */
+import { execFileSync } from 'node:child_process';
+import { appendFile, mkdir, mkdtemp, open, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, describe, expect, it } from 'vitest';
+import { seededRandom } from '#engine/replay/variation.ts';
+import { kafkaForFile } from '../integration/kafka.fixture.ts';
+import { ItemLoad } from './item-load.fixture.ts';
+import { foldingOn, proveExactlyOnce, untilFolded } from './proof.fixture.ts';
+import { type Worker, Workers } from './workers.fixture.ts';
+
+const local = kafkaForFile();
+const allTasks = 8;
+const undo: (() => Promise<unknown>)[] = [];
+
+afterEach(async () => {
+  for (const step of undo.splice(0).reverse()) await step();
+});
+
+async function directoryOf(name: string): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), `weir-${name}-`));
+  undo.push(() => rm(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+/** A file system of its own, in memory. */
+async function smallDisk(sizeKib: number): Promise<string> {
+  const mount = join(await directoryOf('disk'), 'disk');
+  await mkdir(mount);
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${sizeKib}k`, 'weir-test', mount], { stdio: 'pipe' });
+  } catch (error) {
+    throw new Error(
+      'this test mounts a small file system: run it as root, in a container with CAP_SYS_ADMIN',
+      {
+        cause: error,
+      },
+    );
+  }
+  undo.push(() => Promise.resolve(execFileSync('umount', ['--lazy', mount])));
+  return mount;
+}
+
+/** Writes to a file until not a byte more goes in. */
+async function fill(path: string): Promise<void> {
+  for (let size = 1 << 16; size >= 1; size >>= 4) {
+    for (;;) {
+      try {
+        await appendFile(path, Buffer.alloc(size, 1));
+      } catch (error) {
+        if (error instanceof Error && 'code' in error && error.code === 'ENOSPC') break;
+        throw error;
+      }
+    }
+  }
+}
+
+const workersOf = (config: ConstructorParameters<typeof Workers>[0]): Workers => {
+  const workers = new Workers(config);
+  undo.push(() => workers.killAll());
+  return workers;
+};
+
+const troublesOf = ({ troubles }: Worker, code: string): string[] =>
+  troubles.filter((trouble) => trouble.code === code).map(({ message }) => message);
+const toRestoreOf = ({ tasks }: Worker): number[] => tasks.map(({ toRestore }) => toRestore);
+const commitsOf = ({ tasks }: Worker): number => tasks.reduce((sum, { commits }) => sum + commits, 0);
+
+describe('a full disk', () => {
+  it('keeps no task from going on without its store, which is brought up to date later', async (context) => {
+    const kafka = local.of(context);
+    const folding = await foldingOn(kafka, 'full');
+    const stateRoot = await smallDisk(8 * 1_024);
+    const { bootstrapServers } = kafka;
+    const workers = workersOf({ bootstrapServers, app: 'full', partitions: 4, stateRoot });
+    const first = workers.start();
+    await first.ready(allTasks);
+    const load = await ItemLoad.start({ kafka, folding, perSecond: 500, things: 2_000 });
+    await sleep(2_000);
+    expect(first.troubles).toEqual([]);
+    const filler = join(stateRoot, 'filler');
+    await fill(filler);
+    await first.until(() => troublesOf(first, 'disk-full').length > 0, 'is to tell of the full disk', 20_000);
+    expect(troublesOf(first, 'disk-full')[0]).toContain(stateRoot);
+    const commits = commitsOf(first);
+    await first.until(() => commitsOf(first) > commits + 50, 'is to go on committing', 20_000);
+    await first.kill();
+
+    // The disk is full still: what is there is read, the rest comes from the changelog.
+    const second = workers.start(first.number);
+    await second.ready(allTasks);
+    expect(troublesOf(second, 'disk-full').length).toBeGreaterThan(0);
+    const again = commitsOf(second);
+    await second.until(() => commitsOf(second) > again + 20, 'is to go on committing', 20_000);
+    await second.kill();
+    await rm(filler);
+
+    const third = workers.start(first.number);
+    await third.ready(allTasks);
+    expect(Math.max(...toRestoreOf(third)), 'offsets of a changelog read again').toBeGreaterThan(0);
+    const acknowledged = await load.stop();
+    await untilFolded(kafka, folding, acknowledged.size);
+    await third.stop();
+    expect(troublesOf(third, 'disk-full')).toEqual([]);
+    // With space again the stores are whole: nothing is to be read for the next.
+    const fourth = workers.start(first.number);
+    await fourth.ready(allTasks);
+    expect(toRestoreOf(fourth)).toEqual(new Array(allTasks).fill(0));
+    await workers.stopAll();
+    const proof = await proveExactlyOnce({ kafka, folding, acknowledged });
+    expect(proof.items).toBe(acknowledged.size);
+  });
+});
+
+const pageBytes = 4_096;
+
+/** Each way makes the file unusable; how much of it is hit follows from the seed. */
+const damages: Readonly<Record<string, (path: string, random: () => number) => Promise<void>>> = {
+  'pages overwritten': async (path, random) => {
+    const { size } = await stat(path);
+    const file = await open(path, 'r+');
+    // Both meta pages are left: the damage is in what they lead to.
+    for (let page = 2; page < size / pageBytes; page += 1)
+      await file.write(
+        Buffer.from(Array.from({ length: pageBytes }, () => random() * 256)),
+        0,
+        pageBytes,
+        page * pageBytes,
+      );
+    await file.close();
+  },
+  truncated: async (path) => truncate(path, pageBytes * 2 + 100),
+  zeroed: async (path) => writeFile(path, Buffer.alloc((await stat(path)).size)),
+  'cut to nothing but a byte': async (path) => truncate(path, 1),
+  'one bit flipped in each page': async (path, random) => {
+    const bytes = await readFile(path);
+    for (let page = 0; page * pageBytes < bytes.length; page += 1) {
+      const at = page * pageBytes + Math.floor(random() * 64);
+      bytes[at] = bytes[at]! ^ (1 << Math.floor(random() * 8));
+    }
+    await writeFile(path, bytes);
+  },
+  'another task has it': async (path) =>
+    writeFile(path, await readFile(path.replace(/\d+\/data\.mdb$/, '3/data.mdb'))),
+};
+
+describe('damaged stores', () => {
+  it('are thrown away with a word, and built anew from the changelog', async (context) => {
+    const kafka = local.of(context);
+    const folding = await foldingOn(kafka, 'damaged');
+    const stateRoot = await directoryOf('damaged');
+    const { bootstrapServers } = kafka;
+    const workers = workersOf({ bootstrapServers, app: 'damaged', partitions: 4, stateRoot });
+    const first = workers.start();
+    await first.ready(allTasks);
+    const load = await ItemLoad.start({ kafka, folding, perSecond: 500 });
+    await sleep(2_500);
+    await first.stop();
+    const random = seededRandom(6, 'damaged stores');
+    const damaged: string[] = [];
+    for (const [i, damage] of Object.values(damages).entries()) {
+      const [processor, partition] = [i % 2 === 0 ? 'folding.first' : 'folding.second', i >> 1];
+      await damage(join(stateRoot, 'worker-0', 'damaged', processor, String(partition), 'data.mdb'), random);
+      damaged.push(`${processor}-${partition}`);
+    }
+    const second = workers.start(first.number);
+    await second.ready(allTasks);
+    for (const { task, toRestore } of second.tasks) {
+      const said = second.troubles.filter((trouble) => trouble.task === task);
+      if (damaged.includes(task)) {
+        expect(toRestore, `${task}: offsets of its changelog read again`).toBeGreaterThan(0);
+        expect(
+          said.map(({ code }) => code),
+          task,
+        ).toEqual(['store-failed']);
+        expect(said[0]!.message).toContain('thrown away and read again from the changelog');
+      } else {
+        expect(toRestore, `${task}: its store is whole`).toBe(0);
+        expect(said, task).toEqual([]);
+      }
+    }
+    const acknowledged = await load.stop();
+    await untilFolded(kafka, folding, acknowledged.size);
+    await workers.stopAll();
+    const proof = await proveExactlyOnce({ kafka, folding, acknowledged });
+    expect(proof.items).toBe(acknowledged.size);
+  });
+});
