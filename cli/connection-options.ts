@@ -47,6 +47,15 @@ export async function serverAddress(options: ConnectionCliOptions): Promise<Serv
   if (options.url === undefined) return undefined;
   if (!/^https?:\/\//.test(options.url) || !URL.canParse(options.url))
     throw new CliError('usage', `--url: '${options.url}' is no URL; write http://host:8123`);
+  const { username, password } = new URL(options.url);
+  if (username !== '' || password !== '')
+    throw new CliError(
+      'usage',
+      '--url: user and password do not belong into an address, which is printed and logged',
+      {
+        remedies: ['name the user with --user, and a file with the password with --password-file'],
+      },
+    );
   return { url: options.url, username: options.user, password: await passwordOf(options) };
 }
 

@@ -8,7 +8,7 @@ import type { TargetOptions } from '../kafka/targets.ts';
 
 interface UpOptions extends TargetOptions {
   readonly for?: string;
-  readonly workers: string;
+  readonly workers?: string;
   readonly only?: string;
   readonly state?: string;
   readonly set: readonly string[];
@@ -19,24 +19,38 @@ interface UpOptions extends TargetOptions {
   readonly seed: string;
   readonly vms: string;
   readonly skipTruncated: boolean;
+  readonly ingestPort?: string;
+  readonly ingestHost: string;
 }
 
 async function run(options: UpOptions, io: CliIo): Promise<void> {
-  const [{ weirApp }, { durationMs }, { parameterOverrides }, { up }, { selectProcessors }, { wholeNumber }] =
-    await Promise.all([
-      import('../app.ts'),
-      import('../duration.ts'),
-      import('../parameter-option.ts'),
-      import('../kafka/up.ts'),
-      import('../kafka/select-processors.ts'),
-      import('../whole-number.ts'),
-    ]);
+  const [
+    { weirApp },
+    { durationMs },
+    { parameterOverrides },
+    { up },
+    { selectProcessors },
+    { wholeNumber },
+    { readConfigFile },
+  ] = await Promise.all([
+    import('../app.ts'),
+    import('../duration.ts'),
+    import('../parameter-option.ts'),
+    import('../kafka/up.ts'),
+    import('../kafka/select-processors.ts'),
+    import('../whole-number.ts'),
+    import('../kafka/config-file.ts'),
+  ]);
+  const file = await readConfigFile(options.config);
+  const only = options.only?.split(',').map((name) => name.trim());
   await up(io, {
+    file,
     targets: options,
-    processors: selectProcessors(weirApp, options.only),
-    workers: wholeNumber(options.workers, '--workers', 1, 64),
+    processors: selectProcessors(weirApp, only ?? file.only),
+    workers:
+      options.workers === undefined ? (file.workers ?? 1) : wholeNumber(options.workers, '--workers', 1, 64),
     stateDir: options.state ?? join(options.data, 'state'),
-    parameters: parameterOverrides(weirApp, options.set),
+    parameters: parameterOverrides(weirApp, [...file.settings, ...options.set]),
     truncatedInputs: options.skipTruncated ? 'skip' : 'stop',
     simulates: options.simulate,
     sources: {
@@ -46,6 +60,10 @@ async function run(options: UpOptions, io: CliIo): Promise<void> {
       samplesHost: options.hostIo,
       ...(options.ioLoad ? { loadIn: options.data } : {}),
     },
+    ingest:
+      options.ingestPort === undefined
+        ? undefined
+        : { host: options.ingestHost, port: wholeNumber(options.ingestPort, '--ingest-port', 0, 65_535) },
     durationMs: options.for === undefined ? Infinity : durationMs(options.for, '--for'),
   });
 }
@@ -67,7 +85,7 @@ export function registerUp(program: Command, io: CliIo): void {
         '--for <duration>',
         'stop after this time, with everything processed, and print the reports: 30s, 5m',
       )
-      .option('--workers <number>', 'processes that share the tasks', '1')
+      .option('--workers <number>', 'processes that share the tasks (default: 1)')
       .option('--only <names>', 'only these subsystems or processors, separated by commas')
       .option(
         '--brokers <host:port,...>',
@@ -96,6 +114,15 @@ export function registerUp(program: Command, io: CliIo): void {
         '--skip-truncated',
         'go on where retention removed events that were not read, instead of stopping',
         false,
+      )
+      .option(
+        '--ingest-port <number>',
+        'take events over HTTP on this port, 0 for a free one (docs/producing-events.md)',
+      )
+      .option(
+        '--ingest-host <address>',
+        'address to take them on; others than this machine need tokens: WEIR_INGEST_TOKENS_FILE',
+        '127.0.0.1',
       ),
     { data: '.weir/local', dataMeans: 'data directory of the local stack' },
   )

@@ -7,12 +7,11 @@
  */
 import type { ClickHouseClient } from '@clickhouse/client';
 import { KafkaEdge } from '#client/kafka-edge.ts';
-import { eventCodec } from '#engine/codec/event-codec.ts';
 import { WriterSchemas } from '#engine/codec/writer-schemas.ts';
+import { patiently } from '#engine/kafka/patiently.ts';
 import { ensureTopics } from '#engine/kafka/topics/ensure-topics.ts';
 import { plannedTopics } from '#engine/kafka/topics/planned-topics.ts';
 import type { TruncatedInputs } from '#engine/kafka/driver/task-environment.ts';
-import { schemas } from '#engine/records/generated.ts';
 import { taskCount } from '#engine/topology/app.ts';
 import type { Parameters } from '#engine/topology/processor.ts';
 import { openClient, type ClientConfig } from '#sinks/clickhouse/client.ts';
@@ -20,6 +19,8 @@ import { startKafkaSink, type KafkaSink } from '#sinks/clickhouse/kafka/kafka-si
 import { prepareTables } from '#sinks/clickhouse/prepare-tables.ts';
 import { tableOf, type Table } from '#sinks/clickhouse/tables.ts';
 import { weirApp } from '../app.ts';
+import { announcedSchemas, announceSchemas } from './announce-schemas.ts';
+import type { Notes } from './notes.ts';
 import type { RunStatus, SinkTableStatus } from './run-status.ts';
 import type { Targets } from './targets.ts';
 import { appWith } from './worker-process.ts';
@@ -34,8 +35,9 @@ export interface RunConfig {
   readonly parameters: Readonly<Record<string, Parameters>>;
   readonly truncatedInputs: TruncatedInputs;
   readonly onStep: (step: string) => void;
-  /** Something that the user should know; `code` tells repeats apart. */
-  readonly onNote: (code: string, note: string) => void;
+  readonly notes: Pick<Notes, 'tell' | 'trouble'>;
+  /** Gives the start up at its next step. */
+  readonly signal: AbortSignal;
 }
 
 export interface KafkaRun {
@@ -44,6 +46,8 @@ export interface KafkaRun {
   readonly sink: KafkaSink;
   readonly workers: Workers;
   readonly tables: readonly Table[];
+  /** How many the processors have in all, at the workers of this run or elsewhere. */
+  readonly tasks: number;
   readonly failed: Promise<never>;
   status(): Promise<RunStatus>;
   /** Tasks process all that is in the topics, and the sink inserts it. Resolves to false if that takes longer. */
@@ -51,32 +55,44 @@ export interface KafkaRun {
   stop(timeoutMs: number): Promise<void>;
 }
 
+/** Leaders that move answer later. */
+const startMs = 20_000;
 /** Of the time to stop. */
 const workersShare = 0.6;
 
-/** Rejects, with nothing left running, if a part cannot start. */
+/**
+ * Rejects, with nothing left running, if a part cannot start.
+ *
+ * @throws the signal's reason; as ensureTopics, prepareTables, startKafkaSink, KafkaEdge.start
+ */
 export async function startRun(config: RunConfig): Promise<KafkaRun> {
-  const { targets, onStep } = config;
+  const { targets, signal } = config;
   const { connection, server, database } = targets;
-  onStep('checking topics');
-  await ensureTopics(connection, plannedTopics(weirApp));
-  onStep('checking tables');
   const { url, username, password } = server;
+  const step = (name: string): void => {
+    signal.throwIfAborted();
+    config.onStep(name);
+  };
+  step('checking topics');
+  await ensureTopics(connection, plannedTopics(weirApp));
+  step('checking tables');
   const tables = weirApp.streams.map((stream) => tableOf(stream, database));
   await prepare({ url, username, password }, tables);
   const client = openClient({ url, username, password, database });
   const undo: (() => Promise<unknown>)[] = [() => client.close()];
   try {
-    onStep('joining');
-    const writers = new WriterSchemas();
-    const sink = await startSink(config, client, tables, writers);
-    undo.push(() => sink.stop(1_000));
-    const edge = await startEdge(config);
+    step('announcing schemas');
+    const announced = await patiently(() => announcedSchemas(connection), { timeoutMs: startMs, signal });
+    const edge = await startEdge(config, announced);
     undo.push(() => edge.stop(1_000));
-    await announceSchemas(edge, writers);
-    return running({ client, tables, sink, edge, workers: startWorkers(config) });
+    await announceSchemas(weirApp, edge, announced);
+    step('joining');
+    const sink = await startSink(config, client, tables);
+    undo.push(() => sink.stop(1_000));
+    step('starting workers');
+    return running({ client, tables, sink, edge, tasks: tasksOf(config), workers: startWorkers(config) });
   } catch (error) {
-    for (const step of undo.reverse()) await step().catch(() => undefined);
+    for (const one of undo.reverse()) await one().catch(() => undefined);
     throw error;
   }
 }
@@ -92,56 +108,48 @@ async function prepare(server: ClientConfig, tables: readonly Table[]): Promise<
 }
 
 function startSink(
-  { targets, onNote }: RunConfig,
+  { targets, notes }: RunConfig,
   client: ClickHouseClient,
   tables: readonly Table[],
-  writers: WriterSchemas,
 ): Promise<KafkaSink> {
   return startKafkaSink({
     connection: targets.connection,
     client,
     app: weirApp.name,
     tables,
-    writers,
+    writers: new WriterSchemas(),
     onRetry: ({ place, attempt, error }) => {
       if (attempt === 3)
-        onNote('clickhouse', `${place}: waiting for ClickHouse (${error.message}); events stay in Kafka`);
+        notes.tell('clickhouse', `${place}: waiting for ClickHouse (${error.message}); events stay in Kafka`);
     },
     onTrouble: (error) => {
-      onNote(error.code, `sink: ${error.message}`);
+      if (error.retryable) notes.trouble(error.code, `sink: ${error.message}`);
+      else notes.tell(error.code, `sink: ${error.message}`);
     },
   });
 }
 
-function startEdge({ targets, onNote }: RunConfig): Promise<KafkaEdge> {
+function startEdge({ targets, notes }: RunConfig, announced: ReadonlySet<string>): Promise<KafkaEdge> {
   return KafkaEdge.start({
-    client: { ...targets.connection, source: '/weir/up' },
+    client: { ...targets.connection, source: '/weir/up', announced },
     group: `${weirApp.name}.up`,
     from: 'end',
     onFailure: (place, error) => {
-      onNote(
-        'subscriber',
-        `a subscriber could not read ${place}: ${error instanceof Error ? error.message : String(error)}`,
-      );
+      const why = error instanceof Error ? error.message : String(error);
+      notes.tell('subscriber', `a subscriber could not read ${place}: ${why}`);
     },
     onTrouble: (error) => {
-      onNote('edge', `agents and simulation: ${error.message}`);
+      notes.trouble('edge', `agents and simulation: ${error.message}`);
     },
   });
 }
 
-/** What this build writes with is announced before its first record; what is announced already is left alone. */
-async function announceSchemas(edge: KafkaEdge, known: WriterSchemas): Promise<void> {
-  const own = new WriterSchemas();
-  for (const stream of weirApp.streams) eventCodec(stream, own);
-  for (const announcement of own.announcements(Date.now()))
-    if (known.byFingerprint(announcement.fingerprint) === undefined)
-      await edge.publish(schemas, announcement);
+function tasksOf({ processors }: RunConfig): number {
+  return appWith(processors).processors.reduce((sum, processor) => sum + taskCount(processor), 0);
 }
 
 function startWorkers(config: RunConfig): Workers {
-  const { targets, processors, parameters, truncatedInputs, onNote } = config;
-  const app = appWith(processors);
+  const { targets, processors, parameters, truncatedInputs, notes } = config;
   return Workers.start({
     kafka: targets.kafkaSettings,
     environment: targets.environment,
@@ -150,12 +158,12 @@ function startWorkers(config: RunConfig): Workers {
     truncatedInputs,
     stateDir: config.stateDir,
     count: config.workers,
-    tasks: app.processors.reduce((sum, processor) => sum + taskCount(processor), 0),
-    onNote,
+    tasks: tasksOf(config),
+    notes,
   });
 }
 
-function running(parts: Pick<KafkaRun, 'client' | 'tables' | 'sink' | 'edge' | 'workers'>): KafkaRun {
+function running(parts: Omit<KafkaRun, 'failed' | 'status' | 'settle' | 'stop'>): KafkaRun {
   const { client, sink, edge, workers } = parts;
   const startedAtMs = Date.now();
   const sinkFailed = sink.failed.then((error) => Promise.reject(error));

@@ -3,13 +3,15 @@ import type { App } from '#engine/topology/app.ts';
 import { unknownName } from '../unknown-name.ts';
 
 /** Names of the processors of subsystems (`migration`) or with names (`migration.device-failover`); all without `only`. */
-export function selectProcessors({ processors }: App, only: string | undefined): readonly string[] {
+export function selectProcessors(
+  { processors }: App,
+  only: readonly string[] | undefined,
+): readonly string[] {
   const all = processors.map(({ name }) => name);
   if (only === undefined) return all;
   const subsystems = [...new Set(all.map((name) => name.slice(0, name.indexOf('.'))))];
-  const wanted = only.split(',').map((one) => one.trim());
-  for (const one of wanted)
+  for (const one of only)
     if (!all.includes(one) && !subsystems.includes(one))
       throw unknownName('subsystem or processor', one, [...subsystems, ...all]);
-  return all.filter((name) => wanted.some((one) => name === one || name.startsWith(`${one}.`)));
+  return all.filter((name) => only.some((one) => name === one || name.startsWith(`${one}.`)));
 }

@@ -2,10 +2,8 @@
  * Which Kafka and which ClickHouse a run works on: those of options, environment or configuration file, in this order; else
  * the local stack, which is started where none runs.
  *
- * I1  Secrets come from files and the environment: a configuration file that holds one is refused.
- * I2  Kafka and ClickHouse are found each by itself: one may be a server elsewhere and the other local.
+ * I1  Kafka and ClickHouse are found each by itself: one may be a server elsewhere and the other local.
  */
-import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { KafkaConnection } from '#engine/kafka/connection.ts';
 import { connectionFromSettings } from '#engine/kafka/connection-settings.ts';
@@ -14,7 +12,7 @@ import { CliError } from '../cli-error.ts';
 import { serverAddress, type ServerAddress } from '../connection-options.ts';
 import { localStackConfig } from '../local/stack-config.ts';
 import { startLocalStack } from '../local/start-stack.ts';
-import { unknownName } from '../unknown-name.ts';
+import { readConfigFile, type ConfigFile } from './config-file.ts';
 
 export interface TargetOptions {
   /** Of the local stack. */
@@ -22,8 +20,10 @@ export interface TargetOptions {
   readonly config?: string;
   readonly brokers?: string;
   readonly url?: string;
+  /** `default` is what it is where nobody says it: then the configuration file counts. */
   readonly user: string;
   readonly passwordFile?: string;
+  /** As `user`. */
   readonly database: string;
 }
 
@@ -41,80 +41,20 @@ export interface Targets {
   readonly isLocalClickHouse: boolean;
 }
 
-export interface ConfigFile {
-  readonly kafka?: unknown;
-  readonly clickhouse?: {
-    readonly url?: string;
-    readonly user?: string;
-    readonly passwordFile?: string;
-    readonly database?: string;
-  };
+interface Steps {
+  readonly onStep: (step: string) => void;
+  readonly onNote: (note: string) => void;
+  readonly signal: AbortSignal;
 }
 
-const defaultConfigFile = 'weir.config.json';
-const known = { file: ['kafka', 'clickhouse'], clickhouse: ['url', 'user', 'passwordFile', 'database'] };
-
-/** The configuration file: the one that is named, or `weir.config.json` where it exists. @throws CliError that names the setting */
-export async function readConfigFile(path: string | undefined): Promise<ConfigFile> {
-  const name = path ?? defaultConfigFile;
-  let text: string;
-  try {
-    text = await readFile(name, 'utf8');
-  } catch (error) {
-    const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
-    if (path === undefined && isMissing) return {};
-    throw new CliError('usage', `--config: ${error instanceof Error ? error.message : String(error)}`, {
-      cause: error,
-    });
-  }
-  let content: unknown;
-  try {
-    content = JSON.parse(text);
-  } catch (cause) {
-    throw new CliError(
-      'usage',
-      `${name} is no JSON: ${cause instanceof Error ? cause.message : String(cause)}`,
-      { cause },
-    );
-  }
-  if (!isRecord(content)) throw new CliError('usage', `${name} must hold an object`);
-  requireKnown(name, '', content, known.file);
-  const { clickhouse } = content;
-  if (clickhouse === undefined) return content;
-  if (!isRecord(clickhouse)) throw new CliError('usage', `${name}: clickhouse must be an object`);
-  if ('password' in clickhouse)
-    throw new CliError('usage', `${name}: clickhouse.password: a password does not belong into settings`, {
-      remedies: ['put it into a file and name that in clickhouse.passwordFile'],
-    });
-  requireKnown(name, 'clickhouse.', clickhouse, known.clickhouse);
-  for (const [field, value] of Object.entries(clickhouse))
-    if (typeof value !== 'string') throw new CliError('usage', `${name}: clickhouse.${field} must be text`);
-  return content;
-}
-
-function requireKnown(file: string, prefix: string, content: object, names: readonly string[]): void {
-  for (const name of Object.keys(content))
-    if (!names.includes(name))
-      throw unknownName(
-        `setting in ${file}`,
-        prefix + name,
-        names.map((one) => prefix + one),
-      );
-}
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
-/** Finds both; starts the local stack if one of them is named nowhere. @throws CliError, EngineError `kafka-settings`, LocalError */
-export async function findTargets(
-  options: TargetOptions,
-  io: {
-    readonly onStep: (step: string) => void;
-    readonly onNote: (note: string) => void;
-    readonly signal: AbortSignal;
-  },
-): Promise<Targets> {
-  const file = await readConfigFile(options.config);
+/**
+ * Finds both; starts the local stack if one of them is named nowhere.
+ *
+ * @param config the configuration file, if it has been read
+ * @throws CliError, EngineError `kafka-settings`, LocalError
+ */
+export async function findTargets(options: TargetOptions, io: Steps, config?: ConfigFile): Promise<Targets> {
+  const file = config ?? (await readConfigFile(options.config));
   const environment = {
     ...process.env,
     ...(options.brokers === undefined ? {} : { WEIR_KAFKA_BROKERS: options.brokers }),
@@ -145,26 +85,19 @@ export async function findTargets(
 }
 
 function serverOf(options: TargetOptions, { clickhouse }: ConfigFile): Promise<ServerAddress | undefined> {
-  const { data, database } = options;
+  const { data } = options;
   const url = options.url ?? clickhouse?.url;
   const passwordFile = options.passwordFile ?? clickhouse?.passwordFile;
   return serverAddress({
     data,
-    database,
+    database: '',
     user: options.user === 'default' ? (clickhouse?.user ?? 'default') : options.user,
     ...(url === undefined ? {} : { url }),
     ...(passwordFile === undefined ? {} : { passwordFile }),
   });
 }
 
-async function runningStack(
-  { data }: TargetOptions,
-  io: {
-    readonly onStep: (step: string) => void;
-    readonly onNote: (note: string) => void;
-    readonly signal: AbortSignal;
-  },
-): Promise<LocalStack> {
+async function runningStack({ data }: TargetOptions, io: Steps): Promise<LocalStack> {
   const running = await localStack(resolve(data));
   if (running !== undefined) return running;
   io.onNote(

@@ -1,62 +1,106 @@
-/** `weir up` from the first line on the screen to the last report. */
+/**
+ * `weir up` from the first line on the screen to the last report.
+ *
+ * I1  From Ctrl-C to the end it takes less than 5 s (signals.ts), whatever does not answer; what is not done by then is done by
+ *     the next run.
+ * I2  Nothing is printed as done that is not: reports come only when all that is in the topics was processed and inserted.
+ */
 import { deadLetters } from '#engine/records/generated.ts';
-import { commands } from '#schemas/migration/generated.ts';
+import { systemClock } from '#engine/log/clock.ts';
 import { CliError } from '../cli-error.ts';
 import { writeClosing } from '../closing.ts';
 import { rowCounts } from '../demo-summary.ts';
+import { exitCodes } from '../exit-code.ts';
 import type { CliIo } from '../io.ts';
 import { startProgress, type Progress } from '../present/progress.ts';
-import type { Result } from '../present/value.ts';
 import { withSignals } from '../signals.ts';
 import { startSources, type Sources, type SourcesConfig } from '../sources.ts';
-import { throttled } from './notes.ts';
+import type { ConfigFile } from './config-file.ts';
+import { startRunIngest, type IngestSettings, type RunIngest } from './ingest.ts';
+import { startNotes, type Notes } from './notes.ts';
 import { startRun, type KafkaRun, type RunConfig } from './run.ts';
+import { eventsAndRows, headline } from './screen.ts';
+import { claimState } from './state-claim.ts';
 import { findTargets, type TargetOptions, type Targets } from './targets.ts';
 
 export interface UpConfig extends Pick<
   RunConfig,
   'processors' | 'workers' | 'stateDir' | 'parameters' | 'truncatedInputs'
 > {
+  readonly file: ConfigFile;
   readonly targets: TargetOptions;
   /** undefined: where Kafka is the local stack's. */
   readonly simulates: boolean | undefined;
   readonly sources: Omit<SourcesConfig, 'onNote' | 'simulates'>;
+  /** Events over HTTP; undefined without them. */
+  readonly ingest: IngestSettings | undefined;
   readonly durationMs: number;
 }
 
 const settleMs = 60_000;
-/** After Ctrl-C everything must be over within 5 s (signals.ts). */
+/** After Ctrl-C: agents that wait for brokers, what is nearly done, and all the rest; less than 5 s together. */
+const sourcesAfterSignalMs = 600;
 const settleAfterSignalMs = 300;
-const stopMs = 4_000;
+const startAfterSignalMs = 2_500;
+const stopMs = 3_500;
 const stopInOrderMs = 15_000;
 const progressEveryMs = 500;
+const lookEveryMs = 1_000;
+/** What was begun and interrupted may wait for brokers much longer. */
+const lingerMs = 1_000;
 
 export async function up(io: CliIo, config: UpConfig): Promise<void> {
-  await withSignals(io, async (signal) => {
-    const progress = startProgress(io, 'looking for Kafka and ClickHouse');
-    const print = (note: string): void => {
-      progress.note(`weir: ${note}`);
-    };
-    const onStep = (step: string): void => {
-      progress.update(step);
-    };
+  const claim = await claimState(config.stateDir);
+  try {
+    await withSignals(io, (signal) => upUntil(io, config, signal));
+  } finally {
+    await claim.release();
+  }
+}
+
+async function upUntil(io: CliIo, config: UpConfig, signal: AbortSignal): Promise<void> {
+  const progress = startProgress(io, 'looking for Kafka and ClickHouse');
+  const print = (note: string): void => {
+    progress.note(`weir: ${note}`);
+  };
+  const onStep = (step: string): void => {
+    progress.update(step);
+  };
+  const notes = startNotes(print, () => performance.now());
+  const looking = setInterval(() => {
+    notes.look();
+  }, lookEveryMs);
+  try {
+    const targets = await findTargets(config.targets, { onStep, onNote: print, signal }, config.file);
+    const starting = startRun({ ...config, targets, onStep, notes, signal });
+    const run = await orInterrupted(starting, signal);
+    const startedMs = io.now();
+    let isOver = false;
     try {
-      const targets = await findTargets(config.targets, { onStep, onNote: print, signal });
-      const onNote = throttled(print, () => io.now());
-      const run = await startRun({ ...config, targets, onStep, onNote });
-      const startedMs = io.now();
-      let isOver = false;
-      try {
-        await work(io, { config, targets, run, progress, startedMs, print }, signal);
-        isOver = true;
-      } finally {
-        progress.update('stopping');
-        await run.stop(signal.aborted || !isOver ? stopMs : stopInOrderMs);
-      }
+      await work(io, { config, targets, run, progress, startedMs, notes, print }, signal);
+      isOver = true;
     } finally {
-      progress.stop();
+      progress.update('stopping');
+      await run.stop(signal.aborted || !isOver ? stopMs : stopInOrderMs);
     }
+  } finally {
+    clearInterval(looking);
+    progress.stop();
+  }
+}
+
+/** The run; when it is interrupted while it starts, an error, and then the process ends soon, whatever is still waited for. */
+async function orInterrupted(starting: Promise<KafkaRun>, signal: AbortSignal): Promise<KafkaRun> {
+  const started = starting.catch((error: unknown) => {
+    if (!signal.aborted) throw error;
+    return undefined;
   });
+  const late = passed(Infinity, signal).then(() => systemClock.sleep(startAfterSignalMs));
+  const run = await Promise.race([started, late.then(() => 'late' as const)]);
+  if (run === 'late') setTimeout(() => process.exit(exitCodes.interrupted), lingerMs).unref();
+  else if (run !== undefined && !signal.aborted) return run;
+  else await run?.stop(stopMs);
+  throw new CliError('interrupted', 'interrupted before it had started; nothing is left running');
 }
 
 interface Running {
@@ -65,49 +109,75 @@ interface Running {
   readonly run: KafkaRun;
   readonly progress: Progress;
   readonly startedMs: number;
+  readonly notes: Notes;
   readonly print: (note: string) => void;
 }
 
 async function work(io: CliIo, running: Running, signal: AbortSignal): Promise<void> {
-  const { config, targets, run, progress, startedMs } = running;
+  const { config, targets, run, progress } = running;
   const { brokers } = targets.connection;
   io.stdout.write(`Kafka: ${brokers.join(',')}\nClickHouse: ${targets.server.url}\n`);
   const rowsBefore = await rowCounts(run.client, run.tables);
-  const sources = sourcesOf(running);
+  const ingest = config.ingest === undefined ? undefined : await startRunIngest(config.ingest, running);
+  if (ingest !== undefined) io.stdout.write(`events over HTTP: ${ingest.url}\n`);
   const showing = setInterval(() => {
-    void headline(run, config.durationMs).then((line) => {
-      progress.update(line);
-    });
+    // Shown again half a second later.
+    headline(run, config.durationMs).then(onHeadline, () => undefined);
   }, progressEveryMs);
+  const onHeadline = (line: string): void => {
+    progress.update(line);
+  };
   try {
-    await Promise.race([passed(config.durationMs, signal), run.failed, sources.failed]);
+    await feed(running, ingest, signal, () => {
+      clearInterval(showing);
+    });
   } finally {
     clearInterval(showing);
-    progress.update('stopping agents and simulation');
-    await sources.stop(signal);
   }
   progress.update('waiting until everything is in ClickHouse');
   const isSettled = await run.settle(signal.aborted ? settleAfterSignalMs : settleMs);
-  if (isSettled) {
-    progress.update('asking ClickHouse');
-    const events = await tablesOf(run, rowsBefore);
-    const deadLetterRow = events.rows.find(([topic]) => topic === deadLetters.topic);
-    await writeClosing(io, run.client, {
-      startedMs,
-      events,
-      deadLetters: Number(deadLetterRow?.[2] ?? 0),
-      reportOptions: targets.isLocalClickHouse
-        ? ` --data ${config.targets.data}`
-        : ` --url ${targets.server.url}`,
-    });
-  }
+  if (isSettled) await summarize(io, running, rowsBefore);
   refuseFailures(run);
-  if (!isSettled && !signal.aborted) throw notSettled(run);
+  if (!isSettled && !signal.aborted) throw notSettled(run, config.workers);
 }
 
-function sourcesOf({ config, targets, run, print }: Running): Sources {
+/** Sources run, until their time is over or the user wants an end; then nothing new comes in. */
+async function feed(
+  { config, targets, run, progress, print }: Running,
+  ingest: RunIngest | undefined,
+  signal: AbortSignal,
+  onEnding: () => void,
+): Promise<void> {
   const simulates = config.simulates ?? targets.isLocalKafka;
-  return startSources(run.edge, { ...config.sources, simulates, onNote: print });
+  const sources: Sources = startSources(run.edge, { ...config.sources, simulates, onNote: print });
+  try {
+    await Promise.race([passed(config.durationMs, signal), run.failed, sources.failed]);
+  } finally {
+    onEnding();
+    progress.update('stopping agents and simulation');
+    const late = passed(Infinity, signal).then(() => systemClock.sleep(sourcesAfterSignalMs));
+    await Promise.race([Promise.all([ingest?.stop(signal), sources.stop(signal)]), late]);
+  }
+}
+
+async function summarize(
+  io: CliIo,
+  { config, targets, run, progress, startedMs }: Running,
+  rowsBefore: ReadonlyMap<string, number>,
+): Promise<void> {
+  progress.update('asking ClickHouse');
+  const events = await eventsAndRows(run, rowsBefore);
+  const deadLetterRow = events.rows.find(([topic]) => topic === deadLetters.topic);
+  const { data } = config.targets;
+  await writeClosing(io, run.client, {
+    startedMs,
+    events,
+    deadLetters: Number(deadLetterRow?.[2] ?? 0),
+    reportOptions: [
+      targets.isLocalClickHouse ? ` --data ${data}` : ` --url ${targets.server.url}`,
+      targets.database === 'default' ? '' : ` --database ${targets.database}`,
+    ].join(''),
+  });
 }
 
 function refuseFailures({ workers }: KafkaRun): void {
@@ -117,55 +187,25 @@ function refuseFailures({ workers }: KafkaRun): void {
   });
 }
 
-function notSettled({ workers }: KafkaRun): CliError {
-  const behind = workers
-    .status()
-    .flatMap(({ tasks }) => tasks)
-    .filter(({ isSettled }) => !isSettled)
-    .map(({ task, phase }) => `${task} (${phase})`);
+function notSettled({ workers, tasks }: KafkaRun, count: number): CliError {
+  const all = workers.status().flatMap((worker) => worker.tasks);
+  const behind = all.filter(({ isSettled }) => !isSettled).map(({ task, phase }) => `${task} (${phase})`);
+  const elsewhere = tasks - new Set(all.map(({ task }) => task)).size;
   return new CliError(
     'failure',
     `not everything was processed within ${settleMs / 1_000} s; the rest stays in Kafka for the next weir up`,
-    behind.length === 0 ? {} : { remedies: [`tasks that are behind: ${behind.join(', ')}`] },
+    {
+      remedies: [
+        ...(behind.length === 0 ? [] : [`see why these tasks are behind: ${behind.join(', ')}`]),
+        ...(elsewhere > 0
+          ? [
+              `${elsewhere} of ${tasks} tasks are not at the ${count} workers of this run; where other processes run them too, ` +
+                'leave --for out',
+            ]
+          : []),
+      ],
+    },
   );
-}
-
-/** Rows of this run and in all, by topic and table. */
-async function tablesOf(
-  { client, tables, sink }: KafkaRun,
-  before: ReadonlyMap<string, number>,
-): Promise<Result> {
-  const now = await rowCounts(client, tables);
-  const lag = new Map((await sink.stats()).map((table) => [table.table, table.lag]));
-  return {
-    columns: [
-      { name: 'topic', kind: 'text' },
-      { name: 'table', kind: 'text' },
-      { name: 'rows of this run', kind: 'number' },
-      { name: 'rows in all', kind: 'number' },
-      { name: 'not there yet', kind: 'number' },
-    ],
-    rows: tables.map(({ stream, name }) => [
-      stream.topic,
-      name,
-      (now.get(name) ?? 0) - (before.get(name) ?? 0),
-      now.get(name) ?? 0,
-      lag.get(name) ?? 0,
-    ]),
-  };
-}
-
-async function headline({ workers, sink, edge }: KafkaRun, durationMs: number): Promise<string> {
-  const until = Number.isFinite(durationMs) ? `of ${Math.round(durationMs / 1_000)} s` : 'until Ctrl-C';
-  const tasks = workers.status().flatMap((worker) => worker.tasks);
-  const runningTasks = tasks.filter(({ phase }) => phase === 'running').length;
-  let lag = 0;
-  for (const task of tasks)
-    for (const { position, end } of task.inputs) lag += Math.max(0, (end ?? position) - position);
-  const stats = await sink.stats();
-  const rows = stats.reduce((sum, table) => sum + table.rows, 0);
-  const issued = stats.find(({ topic }) => topic === commands.topic)?.rows ?? 0;
-  return `running ${until}: ${edge.published} events published, ${runningTasks} tasks, lag ${lag}, ${rows} rows, ${issued} commands`;
 }
 
 /** Resolves after a time (Infinity: never) or when the signal aborts. */

@@ -1,8 +1,9 @@
 /**
  * A worker: this process's share of the app's tasks, for the run that started it.
  *
- * I1  It ends with its run: a channel that ends is an order to stop.
- * I2  Ctrl-C is the run's to handle: the terminal sends it to all processes, and only the run knows the order of things.
+ * I1  It ends with its run: a channel that ends is an order to stop, and 6 s later the end, whatever it is doing.
+ * I2  Ctrl-C, and a terminal that is closed, are the run's to handle: the terminal tells all processes, and only the run knows the
+ *     order of things.
  */
 import { WriterSchemas } from '#engine/codec/writer-schemas.ts';
 import { connectionFromSettings } from '#engine/kafka/connection-settings.ts';
@@ -15,6 +16,8 @@ import { plainError, type FromWorker, type ToWorker, type WorkerConfig } from '.
 const statusEveryMs = 250;
 /** When the run is gone, or a stranger stops this process alone. */
 const stopMs = 4_000;
+/** A start that hangs at brokers which do not answer must not outlive its run. */
+const lingerMs = 2_000;
 
 export function appWith(processors: readonly string[]): App {
   return { ...weirApp, processors: weirApp.processors.filter(({ name }) => processors.includes(name)) };
@@ -30,11 +33,13 @@ export async function runWorker(): Promise<void> {
   };
   const stop = new Promise<number>((resolve) => {
     process.on('SIGINT', () => undefined);
+    process.on('SIGHUP', () => undefined);
     process.once('SIGTERM', () => {
       resolve(stopMs);
     });
     process.once('disconnect', () => {
       resolve(stopMs);
+      setTimeout(() => process.exit(1), stopMs + lingerMs).unref();
     });
     process.on('message', (message: ToWorker) => {
       if (message.type === 'stop') resolve(message.timeoutMs);

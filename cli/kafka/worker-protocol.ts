@@ -4,6 +4,7 @@
  *
  * I1  No secret goes over it: a worker finds secrets where the run found them, in files and the environment.
  */
+import { EngineError, type EngineErrorCode } from '#engine/engine-error.ts';
 import type { TruncatedInputs } from '#engine/kafka/driver/task-environment.ts';
 import type { TaskStatus } from '#engine/kafka/driver/task-status.ts';
 import type { Parameters } from '#engine/topology/processor.ts';
@@ -26,6 +27,8 @@ export type ToWorker =
 export interface PlainError {
   readonly code: string;
   readonly message: string;
+  /** Whether the same may succeed later without anything being mended. */
+  readonly retryable: boolean;
   readonly stack?: string;
 }
 
@@ -44,7 +47,21 @@ export type FromWorker =
   | { readonly type: 'stopped'; readonly inOrder: boolean };
 
 export function plainError(error: unknown): PlainError {
-  if (!(error instanceof Error)) return { code: '', message: String(error) };
+  if (!(error instanceof Error)) return { code: '', message: String(error), retryable: false };
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
-  return { code, message: error.message, ...(error.stack === undefined ? {} : { stack: error.stack }) };
+  const retryable = 'retryable' in error && error.retryable === true;
+  return {
+    code,
+    message: error.message,
+    retryable,
+    ...(error.stack === undefined ? {} : { stack: error.stack }),
+  };
+}
+
+/** As it was in the worker, as far as messages and exit codes need it. */
+export function revivedError({ code, message, retryable }: PlainError): Error {
+  // Of the system: ENOSPC and its kin have remedies of their own.
+  if (code === '' || /^E[A-Z]+$/.test(code))
+    return Object.assign(new Error(message), code === '' ? {} : { code });
+  return new EngineError(code as EngineErrorCode, message, { retryable });
 }

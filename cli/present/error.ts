@@ -5,7 +5,8 @@
  * I2  Every error has an exit code of exit-code.ts; one that nobody foresaw has 1.
  */
 import { AgentError } from '#agents/agent-error.ts';
-import { EngineError } from '#engine/engine-error.ts';
+import { ClientError, type ClientErrorCode } from '#client/client-error.ts';
+import { EngineError, type EngineErrorCode } from '#engine/engine-error.ts';
 import { LocalError } from '#local/local-error.ts';
 import { SinkError } from '#sinks/clickhouse/error.ts';
 import {
@@ -55,13 +56,28 @@ const serverRemedies: Partial<Record<EmbeddedServerErrorCode, string>> = {
   'data-dir-not-a-directory': 'give another directory: --data <directory>',
 };
 
+/** Those that are not 1. */
+const engineExitCodes: Partial<Record<EngineErrorCode, ExitCode>> = {
+  parameter: exitCodes.usage,
+  'kafka-settings': exitCodes.usage,
+  'kafka-unreachable': exitCodes.environment,
+  'no-librdkafka': exitCodes.environment,
+};
+const clientExitCodes: Partial<Record<ClientErrorCode, ExitCode>> = {
+  'invalid-config': exitCodes.usage,
+  'insecure-listen': exitCodes.usage,
+  listen: exitCodes.environment,
+  'kafka-unreachable': exitCodes.environment,
+};
+
 /** The exit code for an error. */
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof CliError) return exitCodes[error.code];
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
   if (error instanceof LocalError) return exitCodes.environment;
   if (error instanceof EmbeddedServerError) return ofEmbeddedServer(error);
-  if (error instanceof EngineError) return error.code === 'parameter' ? exitCodes.usage : exitCodes.failure;
+  if (error instanceof EngineError) return engineExitCodes[error.code] ?? exitCodes.failure;
+  if (error instanceof ClientError) return clientExitCodes[error.code] ?? exitCodes.failure;
   if (error instanceof SinkError)
     return error.code === 'clickhouse-transient' || error.code === 'not-only-writer'
       ? exitCodes.environment
