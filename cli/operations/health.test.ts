@@ -28,12 +28,20 @@ describe('liveness', () => {
     });
   });
 
+  it('fails for a start that does not end', () => {
+    expect(live(runStatus([workerStatus({ isReady: false, stalledMs: 61_000 })])).status).toBe('failing');
+  });
+
   const failed = taskStatus({ phase: 'failed', error: new Error('a bug') });
   it.each([
     ['a run that works', running],
     [
       'a worker that is started again',
       runStatus([workerStatus({ pid: undefined, stalledMs: 60_000, isReady: false })]),
+    ],
+    [
+      'a worker that starts while Kafka is away',
+      runStatus([workerStatus({ isReady: false, stalledMs: 25_000 })]),
     ],
     ['a restore', runStatus([workerStatus({ isReady: false, tasks: [taskStatus({ phase: 'restoring' })] })])],
     ['a task that failed for good', runStatus([workerStatus({ isReady: false, tasks: [failed] })])],

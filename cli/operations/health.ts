@@ -31,6 +31,8 @@ export type ServerStates = ReadonlyMap<string, ProbeState>;
 
 /** A loop that works turns at least once a second, so this is no load, however high. */
 export const loopStallMs = 10_000;
+/** Nothing is heard of a worker while it starts; one that cannot reach Kafka gives up after 20 s and is started again. */
+export const startStallMs = 60_000;
 /** Longer than any request to ClickHouse may take (60 s) with its repetition. */
 export const sinkStallMs = 150_000;
 const maxProblems = 50;
@@ -49,11 +51,15 @@ const seconds = (ms: number): string => `${Math.floor(ms / 1_000)} s`;
 
 function stalledWorkers({ workers }: RunStatus): HealthProblem[] {
   return workers
-    .filter(({ pid, stalledMs }) => pid !== undefined && stalledMs > loopStallMs)
+    .filter((worker) => worker.pid !== undefined && worker.stalledMs > stallLimitMs(worker))
     .map(({ worker, stalledMs }) => ({
       part: `worker ${worker}`,
       reason: `its loop has not turned for ${seconds(stalledMs)}: a handler that does not end, or a frozen process`,
     }));
+}
+
+function stallLimitMs({ isReady, tasks }: WorkerStatus): number {
+  return isReady || tasks.length > 0 ? loopStallMs : startStallMs;
 }
 
 /** Notices tables that stand still for no reason that is known. Asked at least every few seconds. */

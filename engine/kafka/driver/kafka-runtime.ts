@@ -131,7 +131,8 @@ export class KafkaRuntime {
 
   /** Whether the group has given this process its share, and every task of it runs. */
   get isReady(): boolean {
-    return this.#member !== undefined && [...this.#tasks.values()].every(({ phase }) => phase === 'running');
+    const isMember = this.#member !== undefined && this.#generation >= 0;
+    return isMember && [...this.#tasks.values()].every(({ phase }) => phase === 'running');
   }
 
   /**
