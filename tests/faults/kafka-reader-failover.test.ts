@@ -6,8 +6,8 @@ import { KafkaReader } from '#engine/kafka/reader/kafka-reader.ts';
 import type { PartitionReader } from '#engine/kafka/reader/partition-reader.ts';
 import type { LocalBroker } from '#local/kafka/local-broker.ts';
 import type { LocalKafka } from '#local/kafka/start-kafka.ts';
-import { clientOf, kafkaForFile } from './kafka.fixture.ts';
-import { TestProducer } from './librdkafka.fixture.ts';
+import { clientOf, kafkaForFile } from '../integration/kafka.fixture.ts';
+import { TestProducer } from '../integration/librdkafka.fixture.ts';
 
 const local = kafkaForFile({ nodes: 3, heapMib: 256 });
 
