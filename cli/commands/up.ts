@@ -5,8 +5,13 @@ import { addConnectionOptions } from '../connection-options.ts';
 import { examples } from '../help.ts';
 import type { CliIo } from '../io.ts';
 import type { TargetOptions } from '../kafka/targets.ts';
+import {
+  addOperationsOptions,
+  operationsSettings,
+  type OperationsCliOptions,
+} from '../operations/operations-options.ts';
 
-interface UpOptions extends TargetOptions {
+interface UpOptions extends TargetOptions, OperationsCliOptions {
   readonly for?: string;
   readonly workers?: string;
   readonly only?: string;
@@ -64,6 +69,7 @@ async function run(options: UpOptions, io: CliIo): Promise<void> {
       options.ingestPort === undefined
         ? undefined
         : { host: options.ingestHost, port: wholeNumber(options.ingestPort, '--ingest-port', 0, 65_535) },
+    operations: operationsSettings(options),
     durationMs: options.for === undefined ? Infinity : durationMs(options.for, '--for'),
   });
 }
@@ -73,58 +79,60 @@ function collect(value: string, before: readonly string[]): readonly string[] {
 }
 
 export function registerUp(program: Command, io: CliIo): void {
-  addConnectionOptions(
-    program
-      .command('up')
-      .description(
-        'Run pipelines, sink and agents on Kafka and ClickHouse: those that options, environment (WEIR_KAFKA_BROKERS and others: ' +
-          'docs/operating.md) or weir.config.json name, else the local ones (weir local start). Runs until Ctrl-C. What is not ' +
-          'done by then is done by the next run, once.',
-      )
-      .option(
-        '--for <duration>',
-        'stop after this time, with everything processed, and print the reports: 30s, 5m',
-      )
-      .option('--workers <number>', 'processes that share the tasks (default: 1)')
-      .option('--only <names>', 'only these subsystems or processors, separated by commas')
-      .option(
-        '--brokers <host:port,...>',
-        "Kafka's brokers; other settings come from the environment or the file",
-      )
-      .option('--config <file>', 'settings (default: weir.config.json where it exists)')
-      .option('--state <directory>', "checkpoints of the tasks' states (default: <data>/state)")
-      .option(
-        '--set <processor.parameter=value>',
-        'another value for a parameter of a processor; may be repeated',
-        collect,
-        [],
-      )
-      .addOption(new Option('--simulate', 'simulate an estate (default: on local Kafka only)'))
-      .addOption(new Option('--no-simulate', 'do not'))
-      .option('--no-host-io', "do not sample this host's I/O")
-      .option(
-        '--io-load',
-        'write small bursts to a file in the data directory, so that a quiet host has I/O to predict',
-        false,
-      )
-      .option('--sample-interval <duration>', "how often this host's I/O is sampled", '500ms')
-      .option('--seed <number>', 'seed of the simulation', '1')
-      .option('--vms <number>', 'VMs in the simulation', '12')
-      .option(
-        '--skip-truncated',
-        'go on where retention removed events that were not read, instead of stopping',
-        false,
-      )
-      .option(
-        '--ingest-port <number>',
-        'take events over HTTP on this port, 0 for a free one (docs/producing-events.md)',
-      )
-      .option(
-        '--ingest-host <address>',
-        'address to take them on; others than this machine need tokens: WEIR_INGEST_TOKENS_FILE',
-        '127.0.0.1',
-      ),
-    { data: '.weir/local', dataMeans: 'data directory of the local stack' },
+  addOperationsOptions(
+    addConnectionOptions(
+      program
+        .command('up')
+        .description(
+          'Run pipelines, sink and agents on Kafka and ClickHouse: those that options, environment (WEIR_KAFKA_BROKERS and others: ' +
+            'docs/operating.md) or weir.config.json name, else the local ones (weir local start). Runs until Ctrl-C. What is not ' +
+            'done by then is done by the next run, once.',
+        )
+        .option(
+          '--for <duration>',
+          'stop after this time, with everything processed, and print the reports: 30s, 5m',
+        )
+        .option('--workers <number>', 'processes that share the tasks (default: 1)')
+        .option('--only <names>', 'only these subsystems or processors, separated by commas')
+        .option(
+          '--brokers <host:port,...>',
+          "Kafka's brokers; other settings come from the environment or the file",
+        )
+        .option('--config <file>', 'settings (default: weir.config.json where it exists)')
+        .option('--state <directory>', "checkpoints of the tasks' states (default: <data>/state)")
+        .option(
+          '--set <processor.parameter=value>',
+          'another value for a parameter of a processor; may be repeated',
+          collect,
+          [],
+        )
+        .addOption(new Option('--simulate', 'simulate an estate (default: on local Kafka only)'))
+        .addOption(new Option('--no-simulate', 'do not'))
+        .option('--no-host-io', "do not sample this host's I/O")
+        .option(
+          '--io-load',
+          'write small bursts to a file in the data directory, so that a quiet host has I/O to predict',
+          false,
+        )
+        .option('--sample-interval <duration>', "how often this host's I/O is sampled", '500ms')
+        .option('--seed <number>', 'seed of the simulation', '1')
+        .option('--vms <number>', 'VMs in the simulation', '12')
+        .option(
+          '--skip-truncated',
+          'go on where retention removed events that were not read, instead of stopping',
+          false,
+        )
+        .option(
+          '--ingest-port <number>',
+          'take events over HTTP on this port, 0 for a free one (docs/producing-events.md)',
+        )
+        .option(
+          '--ingest-host <address>',
+          'address to take them on; others than this machine need tokens: WEIR_INGEST_TOKENS_FILE',
+          '127.0.0.1',
+        ),
+      { data: '.weir/local', dataMeans: 'data directory of the local stack' },
+    ),
   )
     .addHelpText(
       'after',

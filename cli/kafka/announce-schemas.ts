@@ -58,7 +58,8 @@ export async function announceSchemas(
   const own = new WriterSchemas();
   for (const stream of app.streams) eventCodec(stream, own);
   const missing = own.announcements(Date.now()).filter(({ fingerprint }) => !announced.has(fingerprint));
-  await Promise.all(missing.map((announcement) => publisher.publish(schemas, announcement)));
+  // First, for a publisher that looks there announces an announcement's own schema too.
   for (const { fingerprint } of missing) announced.add(fingerprint);
+  await Promise.all(missing.map((announcement) => publisher.publish(schemas, announcement)));
   return missing.length;
 }

@@ -9,6 +9,7 @@ import { createClient } from '#client/client.ts';
 import { startIngest } from '#client/ingest/start-ingest.ts';
 import { tokensFromEnvironment } from '#client/ingest/tokens.ts';
 import { weirApp } from '../app.ts';
+import type { LogEntry } from '../operations/logger.ts';
 import type { Notes } from './notes.ts';
 import type { Targets } from './targets.ts';
 
@@ -37,7 +38,7 @@ export async function startRunIngest(
     ...targets.connection,
     source: '/weir/ingest',
     onTrouble: (error) => {
-      notes.trouble('ingest', `events over HTTP: ${error.message}`);
+      notes.trouble(entryOf(error));
     },
   });
   try {
@@ -48,7 +49,7 @@ export async function startRunIngest(
       port,
       ...(tokens === undefined ? {} : { tokens }),
       onFailure: (error) => {
-        notes.tell('ingest', `events over HTTP: ${error instanceof Error ? error.message : String(error)}`);
+        notes.tell(entryOf(error));
       },
     });
     return {
@@ -63,4 +64,9 @@ export async function startRunIngest(
     await client.close(1_000);
     throw error;
   }
+}
+
+function entryOf(error: unknown): LogEntry {
+  const message = `events over HTTP: ${error instanceof Error ? error.message : String(error)}`;
+  return { level: 'warn', component: 'ingest', code: 'ingest', message };
 }

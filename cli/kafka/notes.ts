@@ -5,12 +5,12 @@
  * I2  Trouble that mends itself (`trouble`) is told when it has lasted 5 s, again every minute, and when it is over: a group
  *     whose coordinator is loading, or a leader that moves, is told to nobody.
  */
+import type { LogEntry } from '../operations/logger.ts';
 
 export interface Notes {
-  /** `code` tells repeats apart. */
-  tell(code: string, note: string): void;
-  /** Something that is tried again until it succeeds. */
-  trouble(code: string, note: string): void;
+  tell(entry: LogEntry): void;
+  /** Something that is tried again until it succeeds; the same code is the same trouble, wherever it is met. */
+  trouble(entry: LogEntry): void;
   /** Tells what is over; to be called every second or so. */
   look(): void;
 }
@@ -28,33 +28,34 @@ interface Told {
 
 interface Trouble {
   readonly firstAtMs: number;
-  readonly note: string;
+  readonly first: LogEntry;
   lastAtMs: number;
   toldAtMs: number | undefined;
 }
 
 /** @param nowMs milliseconds that never go back */
-export function startNotes(print: (note: string) => void, nowMs: () => number): Notes {
+export function startNotes(log: (entry: LogEntry) => void, nowMs: () => number): Notes {
   const told = new Map<string, Told>();
   const troubles = new Map<string, Trouble>();
   return {
-    tell: (code, note) => {
-      const before = told.get(code);
+    tell: (entry) => {
+      const key = JSON.stringify([entry.code ?? entry.message, entry.component, entry.worker, entry.task]);
+      const before = told.get(key);
       const now = nowMs();
       if (before !== undefined && now - before.atMs < repeatMs) {
         before.suppressed += 1;
         return;
       }
-      told.set(code, { atMs: now, suppressed: 0 });
-      const more = before?.suppressed ?? 0;
-      print(more === 0 ? note : `${note} (and ${more} more of the kind)`);
+      told.set(key, { atMs: now, suppressed: 0 });
+      log(more(entry, before?.suppressed ?? 0));
     },
-    trouble: (code, note) => {
+    trouble: (entry) => {
       const now = nowMs();
-      let trouble = troubles.get(code);
+      const key = entry.code ?? entry.message;
+      let trouble = troubles.get(key);
       if (trouble === undefined || now - trouble.lastAtMs > overMs) {
-        trouble = { firstAtMs: now, note, lastAtMs: now, toldAtMs: undefined };
-        troubles.set(code, trouble);
+        trouble = { firstAtMs: now, first: entry, lastAtMs: now, toldAtMs: undefined };
+        troubles.set(key, trouble);
       }
       trouble.lastAtMs = now;
       const isDue =
@@ -63,16 +64,29 @@ export function startNotes(print: (note: string) => void, nowMs: () => number): 
           : now - trouble.toldAtMs >= repeatTroubleMs;
       if (!isDue) return;
       trouble.toldAtMs = now;
-      print(`${note} (for ${secondsOf(now - trouble.firstAtMs)}; it is tried again and again)`);
+      const since = secondsOf(now - trouble.firstAtMs);
+      log({ ...entry, message: `${entry.message} (for ${since}; it is tried again and again)` });
     },
     look: () => {
-      for (const [code, { firstAtMs, lastAtMs, toldAtMs, note }] of troubles) {
+      for (const [code, { firstAtMs, lastAtMs, toldAtMs, first }] of troubles) {
         if (nowMs() - lastAtMs <= overMs) continue;
         troubles.delete(code);
-        if (toldAtMs !== undefined) print(`over after ${secondsOf(lastAtMs - firstAtMs)}: ${note}`);
+        const { message, component } = first;
+        if (toldAtMs !== undefined)
+          log({
+            level: 'info',
+            component,
+            message: `over after ${secondsOf(lastAtMs - firstAtMs)}: ${message}`,
+          });
       }
     },
   };
+}
+
+function more(entry: LogEntry, suppressed: number): LogEntry {
+  return suppressed === 0
+    ? entry
+    : { ...entry, message: `${entry.message} (and ${suppressed} more of the kind)` };
 }
 
 const secondsOf = (ms: number): string => `${Math.round(ms / 1_000)} s`;

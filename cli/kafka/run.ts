@@ -19,9 +19,10 @@ import { startKafkaSink, type KafkaSink } from '#sinks/clickhouse/kafka/kafka-si
 import { prepareTables } from '#sinks/clickhouse/prepare-tables.ts';
 import { tableOf, type Table } from '#sinks/clickhouse/tables.ts';
 import { weirApp } from '../app.ts';
+import { allMigrations } from '../migrations.ts';
+import { entryOfError, entryOfRetry } from '../operations/log-entry.ts';
 import { announcedSchemas, announceSchemas } from './announce-schemas.ts';
 import type { Notes } from './notes.ts';
-import type { RunStatus, SinkTableStatus } from './run-status.ts';
 import type { Targets } from './targets.ts';
 import { appWith } from './worker-process.ts';
 import { Workers } from './workers.ts';
@@ -48,8 +49,9 @@ export interface KafkaRun {
   readonly tables: readonly Table[];
   /** How many the processors have in all, at the workers of this run or elsewhere. */
   readonly tasks: number;
+  /** Milliseconds since the epoch. */
+  readonly startedAtMs: number;
   readonly failed: Promise<never>;
-  status(): Promise<RunStatus>;
   /** Tasks process all that is in the topics, and the sink inserts it. Resolves to false if that takes longer. */
   settle(timeoutMs: number): Promise<boolean>;
   stop(timeoutMs: number): Promise<void>;
@@ -101,7 +103,7 @@ export async function startRun(config: RunConfig): Promise<KafkaRun> {
 async function prepare(server: ClientConfig, tables: readonly Table[]): Promise<void> {
   const client = openClient(server);
   try {
-    await prepareTables(client, tables);
+    await prepareTables(client, tables, allMigrations());
   } finally {
     await client.close();
   }
@@ -118,13 +120,16 @@ function startSink(
     app: weirApp.name,
     tables,
     writers: new WriterSchemas(),
-    onRetry: ({ place, attempt, error }) => {
-      if (attempt === 3)
-        notes.tell('clickhouse', `${place}: waiting for ClickHouse (${error.message}); events stay in Kafka`);
+    onRetry: (retrying) => {
+      const { place, attempt, error } = retrying;
+      const message = `${place}: waiting for ClickHouse (${error.message}); events stay in Kafka`;
+      if (attempt >= 3) notes.tell({ ...entryOfRetry(retrying), message });
     },
     onTrouble: (error) => {
-      if (error.retryable) notes.trouble(error.code, `sink: ${error.message}`);
-      else notes.tell(error.code, `sink: ${error.message}`);
+      const entry = entryOfError({ component: 'sink' }, error);
+      const told = { ...entry, message: `sink: ${error.message}` };
+      if (error.retryable) notes.trouble(told);
+      else notes.tell(told);
     },
   });
 }
@@ -136,10 +141,12 @@ function startEdge({ targets, notes }: RunConfig, announced: ReadonlySet<string>
     from: 'end',
     onFailure: (place, error) => {
       const why = error instanceof Error ? error.message : String(error);
-      notes.tell('subscriber', `a subscriber could not read ${place}: ${why}`);
+      const message = `a subscriber could not read ${place}: ${why}`;
+      notes.tell({ level: 'warn', component: 'agents', code: 'subscriber', message });
     },
     onTrouble: (error) => {
-      notes.trouble('edge', `agents and simulation: ${error.message}`);
+      const message = `agents and simulation: ${error.message}`;
+      notes.trouble({ level: 'warn', component: 'agents', code: 'agents', message });
     },
   });
 }
@@ -163,20 +170,15 @@ function startWorkers(config: RunConfig): Workers {
   });
 }
 
-function running(parts: Omit<KafkaRun, 'failed' | 'status' | 'settle' | 'stop'>): KafkaRun {
+function running(parts: Omit<KafkaRun, 'startedAtMs' | 'failed' | 'settle' | 'stop'>): KafkaRun {
   const { client, sink, edge, workers } = parts;
-  const startedAtMs = Date.now();
   const sinkFailed = sink.failed.then((error) => Promise.reject(error));
   const failed = Promise.race([workers.failed, sinkFailed]);
   failed.catch(() => undefined);
   return {
     ...parts,
+    startedAtMs: Date.now(),
     failed,
-    status: async () => ({
-      startedAtMs,
-      workers: workers.status(),
-      sink: (await sink.stats()) satisfies readonly SinkTableStatus[],
-    }),
     settle: async (timeoutMs) => {
       if (!(await workers.settle(timeoutMs))) return false;
       await Promise.race([sink.drain(), failed]);

@@ -12,14 +12,17 @@ import { writeClosing } from '../closing.ts';
 import { rowCounts } from '../demo-summary.ts';
 import { exitCodes } from '../exit-code.ts';
 import type { CliIo } from '../io.ts';
-import { startProgress, type Progress } from '../present/progress.ts';
+import type { LogEntry } from '../operations/logger.ts';
+import type { OperationsSettings } from '../operations/operations-options.ts';
+import type { Progress } from '../present/progress.ts';
 import { withSignals } from '../signals.ts';
 import { startSources, type Sources, type SourcesConfig } from '../sources.ts';
 import type { ConfigFile } from './config-file.ts';
 import { startRunIngest, type IngestSettings, type RunIngest } from './ingest.ts';
-import { startNotes, type Notes } from './notes.ts';
+import type { Notes } from './notes.ts';
+import { startRunOperations, type RunOperations } from './operations.ts';
 import { startRun, type KafkaRun, type RunConfig } from './run.ts';
-import { eventsAndRows, headline } from './screen.ts';
+import { eventsAndRows, showHeadline, startScreen } from './screen.ts';
 import { claimState } from './state-claim.ts';
 import { findTargets, type TargetOptions, type Targets } from './targets.ts';
 
@@ -34,6 +37,7 @@ export interface UpConfig extends Pick<
   readonly sources: Omit<SourcesConfig, 'onNote' | 'simulates'>;
   /** Events over HTTP; undefined without them. */
   readonly ingest: IngestSettings | undefined;
+  readonly operations: OperationsSettings;
   readonly durationMs: number;
 }
 
@@ -44,8 +48,6 @@ const settleAfterSignalMs = 300;
 const startAfterSignalMs = 2_500;
 const stopMs = 3_500;
 const stopInOrderMs = 15_000;
-const progressEveryMs = 500;
-const lookEveryMs = 1_000;
 /** What was begun and interrupted may wait for brokers much longer. */
 const lingerMs = 1_000;
 
@@ -59,33 +61,35 @@ export async function up(io: CliIo, config: UpConfig): Promise<void> {
 }
 
 async function upUntil(io: CliIo, config: UpConfig, signal: AbortSignal): Promise<void> {
-  const progress = startProgress(io, 'looking for Kafka and ClickHouse');
-  const print = (note: string): void => {
-    progress.note(`weir: ${note}`);
-  };
+  const screen = startScreen(io, config.operations);
+  const { progress, log, notes } = screen;
   const onStep = (step: string): void => {
     progress.update(step);
   };
-  const notes = startNotes(print, () => performance.now());
-  const looking = setInterval(() => {
-    notes.look();
-  }, lookEveryMs);
+  let operations: RunOperations | undefined;
   try {
-    const targets = await findTargets(config.targets, { onStep, onNote: print, signal }, config.file);
+    const onNote = (message: string): void => {
+      log({ level: 'info', component: 'up', message });
+    };
+    const targets = await findTargets(config.targets, { onStep, onNote, signal }, config.file);
+    operations = await startRunOperations(config, targets, log);
+    if (operations !== undefined) io.stdout.write(`metrics: ${operations.url}/metrics\n`);
     const starting = startRun({ ...config, targets, onStep, notes, signal });
     const run = await orInterrupted(starting, signal);
+    operations?.begin(run);
     const startedMs = io.now();
     let isOver = false;
     try {
-      await work(io, { config, targets, run, progress, startedMs, notes, print }, signal);
+      await work(io, { config, targets, run, progress, startedMs, notes, log }, signal);
       isOver = true;
     } finally {
+      operations?.end();
       progress.update('stopping');
       await run.stop(signal.aborted || !isOver ? stopMs : stopInOrderMs);
     }
   } finally {
-    clearInterval(looking);
-    progress.stop();
+    await operations?.close();
+    screen.stop();
   }
 }
 
@@ -110,7 +114,7 @@ interface Running {
   readonly progress: Progress;
   readonly startedMs: number;
   readonly notes: Notes;
-  readonly print: (note: string) => void;
+  readonly log: (entry: LogEntry) => void;
 }
 
 async function work(io: CliIo, running: Running, signal: AbortSignal): Promise<void> {
@@ -120,19 +124,11 @@ async function work(io: CliIo, running: Running, signal: AbortSignal): Promise<v
   const rowsBefore = await rowCounts(run.client, run.tables);
   const ingest = config.ingest === undefined ? undefined : await startRunIngest(config.ingest, running);
   if (ingest !== undefined) io.stdout.write(`events over HTTP: ${ingest.url}\n`);
-  const showing = setInterval(() => {
-    // Shown again half a second later.
-    headline(run, config.durationMs).then(onHeadline, () => undefined);
-  }, progressEveryMs);
-  const onHeadline = (line: string): void => {
-    progress.update(line);
-  };
+  const stopShowing = showHeadline(run, config.durationMs, progress);
   try {
-    await feed(running, ingest, signal, () => {
-      clearInterval(showing);
-    });
+    await feed(running, ingest, signal, stopShowing);
   } finally {
-    clearInterval(showing);
+    stopShowing();
   }
   progress.update('waiting until everything is in ClickHouse');
   const isSettled = await run.settle(signal.aborted ? settleAfterSignalMs : settleMs);
@@ -143,13 +139,16 @@ async function work(io: CliIo, running: Running, signal: AbortSignal): Promise<v
 
 /** Sources run, until their time is over or the user wants an end; then nothing new comes in. */
 async function feed(
-  { config, targets, run, progress, print }: Running,
+  { config, targets, run, progress, log }: Running,
   ingest: RunIngest | undefined,
   signal: AbortSignal,
   onEnding: () => void,
 ): Promise<void> {
   const simulates = config.simulates ?? targets.isLocalKafka;
-  const sources: Sources = startSources(run.edge, { ...config.sources, simulates, onNote: print });
+  const onNote = (message: string): void => {
+    log({ level: 'warn', component: 'agents', message });
+  };
+  const sources: Sources = startSources(run.edge, { ...config.sources, simulates, onNote });
   try {
     await Promise.race([passed(config.durationMs, signal), run.failed, sources.failed]);
   } finally {

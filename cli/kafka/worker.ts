@@ -9,9 +9,16 @@ import { once } from 'node:events';
 import type { TaskStatus } from '#engine/kafka/driver/task-status.ts';
 import { systemClock } from '#engine/log/clock.ts';
 import { mainPath } from '../main-path.ts';
+import { entryOfError } from '../operations/log-entry.ts';
 import type { Notes } from './notes.ts';
 import type { WorkerStatus } from './run-status.ts';
-import type { FromWorker, PlainError, ToWorker, WorkerConfig } from './worker-protocol.ts';
+import {
+  revivedError,
+  type FromWorker,
+  type PlainError,
+  type ToWorker,
+  type WorkerConfig,
+} from './worker-protocol.ts';
 
 const firstPauseMs = 200;
 const longestPauseMs = 10_000;
@@ -94,7 +101,7 @@ export class Worker {
   }
 
   async #live(): Promise<void> {
-    const { number, notes, onFinal } = this.#parts;
+    const { number, onFinal } = this.#parts;
     let pauseMs = firstPauseMs;
     for (let failedStarts = 0; !this.#isStopping();) {
       const startedMs = performance.now();
@@ -111,10 +118,7 @@ export class Worker {
       const isHealthy = performance.now() - startedMs > healthyMs;
       pauseMs = isHealthy ? firstPauseMs : Math.min(longestPauseMs, pauseMs * 2);
       if (!this.#isWaiting)
-        notes.tell(
-          `worker ${number}`,
-          `worker ${number} ended by ${how}; starting it again, nothing is lost`,
-        );
+        this.#tell(`worker ${number} ended by ${how}; starting it again, nothing is lost`);
       this.#restarts += 1;
       await systemClock.sleep(pauseMs, this.#stopping.signal);
     }
@@ -122,17 +126,21 @@ export class Worker {
 
   /** Tells of a worker that says nothing, or says that its loop does not turn. */
   #watch(): void {
-    const { number, notes } = this.#parts;
+    const { number } = this.#parts;
     const { pid, stalledMs } = this.status();
     const isStalled = this.#last !== undefined && stalledMs > stalledAfterMs;
     if (isStalled === this.#isStalled) return;
     this.#isStalled = isStalled;
     if (isStalled)
-      notes.tell(
-        `stalled ${number}`,
+      this.#tell(
         `worker ${number} (process ${pid ?? '?'}) has stood still for ${Math.round(stalledMs / 1_000)} s; if it stays so, others take its tasks over`,
       );
-    else if (this.#last !== undefined) notes.tell(`back ${number}`, `worker ${number} goes on`);
+    else if (this.#last !== undefined) this.#tell(`worker ${number} goes on`);
+  }
+
+  #tell(message: string): void {
+    const { number, notes } = this.#parts;
+    notes.tell({ level: 'warn', component: 'worker', worker: number, message });
   }
 
   #isStopping(): boolean {
@@ -177,10 +185,10 @@ export class Worker {
         this.#heardAtMs = performance.now();
         return;
       case 'trouble': {
-        const { code, message: why, retryable } = message.error;
-        const place = message.task === '' ? `worker ${number}` : `task ${message.task}`;
-        if (retryable) notes.trouble(code, `${place}: ${why}`);
-        else notes.tell(code, `${place}: ${why}`);
+        const place = { component: 'engine', worker: number, task: message.task };
+        const entry = entryOfError(place, revivedError(message.error));
+        if (message.error.retryable) notes.trouble(entry);
+        else notes.tell(entry);
         return;
       }
       case 'task-failed':
@@ -190,7 +198,7 @@ export class Worker {
         if (!message.error.retryable) onFinal(message.error);
         else {
           this.#isWaiting = true;
-          notes.trouble(message.error.code, `worker ${number} could not start: ${message.error.message}`);
+          notes.trouble(entryOfError({ component: 'worker', worker: number }, revivedError(message.error)));
         }
         return;
       case 'stopped':

@@ -10,6 +10,7 @@
 import { join } from 'node:path';
 import { systemClock } from '#engine/log/clock.ts';
 import type { TaskStatus } from '#engine/kafka/driver/task-status.ts';
+import { entryOfError } from '../operations/log-entry.ts';
 import type { Notes } from './notes.ts';
 import type { WorkerStatus } from './run-status.ts';
 import { Worker } from './worker.ts';
@@ -109,7 +110,11 @@ export class Workers {
       },
       notes,
       onTaskFailed: (task, error) => {
-        if (!this.#failures.has(task)) notes.tell(`task ${task}`, `task ${task} stopped: ${error.message}`);
+        if (!this.#failures.has(task)) {
+          const cause = revivedError(error);
+          const told = Object.assign(cause, { message: `task ${task} stopped: ${error.message}` });
+          notes.tell(entryOfError({ component: 'engine', worker: number, task }, told, true));
+        }
         this.#failures.set(task, error);
       },
       onFinal: (error) => {
