@@ -1,9 +1,18 @@
 /** When a task on Kafka commits, and when it must not step: what happened between two commits of a runtime. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Kafka } from 'kafkajs';
 import { afterEach, expect, it } from 'vitest';
 import { KafkaEdge } from '#client/kafka-edge.ts';
 import { WriterSchemas } from '#engine/codec/writer-schemas.ts';
 import { KafkaRuntime } from '#engine/kafka/driver/kafka-runtime.ts';
+import { OffsetsHandle } from '#engine/kafka/driver/offsets-handle.ts';
+import { TransactionalProducer } from '#engine/kafka/driver/transactional-producer.ts';
+import { changelogTopic, offsetsGroup, transactionalId } from '#engine/kafka/names.ts';
+import { KafkaReader } from '#engine/kafka/reader/kafka-reader.ts';
+import { openTaskStore } from '#engine/kafka/store/task-store.ts';
 import { ensureTopics } from '#engine/kafka/topics/ensure-topics.ts';
 import { plannedTopics } from '#engine/kafka/topics/planned-topics.ts';
 import type { App } from '#engine/topology/app.ts';
@@ -54,7 +63,11 @@ function beatingApp(name: string, { items, urgentFolds }: Folding): App {
   return { name, streams: [items, urgentFolds], processors: [beating] };
 }
 
-async function run(kafka: LocalKafka, app: App): Promise<{ runtime: KafkaRuntime; errors: string[] }> {
+async function run(
+  kafka: LocalKafka,
+  app: App,
+  options: { readonly stateDir?: string } = {},
+): Promise<{ runtime: KafkaRuntime; errors: string[] }> {
   const connection = { brokers: kafka.bootstrapServers.split(',') };
   await ensureTopics(connection, plannedTopics(app));
   const errors: string[] = [];
@@ -63,6 +76,7 @@ async function run(kafka: LocalKafka, app: App): Promise<{ runtime: KafkaRuntime
     connection,
     writers: new WriterSchemas(),
     tickIntervalMs: 10,
+    ...options,
     onTaskError: (task, error) => errors.push(`${task}: ${String(error)}`),
   });
   closing.push(() => runtime.stop(5_000));
@@ -97,3 +111,69 @@ it('a runtime that is stopped while its tasks are taken over stops in order', as
   expect(await runtime.stop(5_000)).toBe(true);
   expect(errors).toEqual([]);
 });
+
+/** What the store of the app's first task has come to. */
+async function storedOffset(app: App, stateDir: string, clusterId: string): Promise<number> {
+  const { name } = app.processors[0]!;
+  const store = await openTaskStore({
+    directory: join(stateDir, app.name, name, '0'),
+    identity: { clusterId, changelogTopic: changelogTopic(app.name, name), partition: '0', format: '1' },
+  });
+  const { offset } = store;
+  await store.close();
+  return offset;
+}
+
+it.for([
+  { title: 'goes into its checkpoint', isFenced: false },
+  { title: 'does not when a successor may have written there', isFenced: true },
+])('the end of the changelog of a task that is given back $title', async ({ isFenced }, context) => {
+  const kafka = local.of(context);
+  const brokers = kafka.bootstrapServers.split(',');
+  const folding = foldingApp(`ends-${isFenced ? 'fenced' : 'alone'}`, 1);
+  const app = beatingApp(folding.app.name, folding);
+  const { name } = app.processors[0]!;
+  const topic = changelogTopic(app.name, name);
+  const stateDir = await mkdtemp(join(tmpdir(), 'weir-commits-'));
+  closing.push(() => rm(stateDir, { recursive: true }));
+  const { runtime, errors } = await run(kafka, app, { stateDir });
+  const edge = await KafkaEdge.start({
+    client: { brokers, source: '/tests/commits' },
+    group: 'none',
+    onFailure: () => undefined,
+  });
+  closing.push(() => edge.stop(5_000));
+  await edge.publish(folding.items, { id: '0', thing: 'thing', at: Date.now() });
+  const isBeaten = (): boolean =>
+    runtime.status().some(({ counters, isSettled }) => counters.timersFired === 1 && isSettled);
+  while (!isBeaten()) await sleep(5);
+  const reader = await KafkaReader.connect({ kafka: { brokers } });
+  closing.push(() => reader.close());
+  const end = await reader.offsetOf(topic, 0, 'end');
+  if (isFenced) await writeAsSuccessor(brokers, app, topic);
+  await runtime.stop(5_000);
+  const admin = new Kafka({ brokers }).admin();
+  closing.push(() => admin.disconnect());
+  await admin.connect();
+  const { clusterId } = await admin.describeCluster();
+  const stored = await storedOffset(app, stateDir, clusterId);
+  if (isFenced) expect(stored).toBeLessThanOrEqual(end);
+  else expect(stored).toBe(end);
+  expect(errors).toEqual([]);
+});
+
+/** What the next owner of the first task does, as soon as it has it. */
+async function writeAsSuccessor(brokers: readonly string[], app: App, topic: string): Promise<void> {
+  const { name } = app.processors[0]!;
+  const { signal } = new AbortController();
+  const connection = { brokers };
+  const offsets = await OffsetsHandle.open(connection, offsetsGroup(app.name, name), signal);
+  const producer = await TransactionalProducer.open(
+    { connection, transactionalId: transactionalId(app.name, name, 0), offsets },
+    signal,
+  );
+  const entry = { key: Buffer.from('k'), value: null, timestampMs: Date.now(), headers: {} };
+  await producer.commit({ records: [{ topic, partition: 0, ...entry }], positions: [] });
+  await producer.close(2_000);
+  await offsets.close(2_000);
+}

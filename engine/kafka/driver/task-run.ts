@@ -7,16 +7,17 @@
  * I3  A transaction that was aborted leaves the core at its last commit and the readers at its positions.
  * I4  Any other failure ends this life: `over` rejects, and nothing is fed or committed after that.
  * I5  The store's offset is a lower bound of its content: the end of the changelog as it was before a commit began is noted with
- *     that commit.
+ *     that commit. An end that no later commit proved to be before any successor's records is not noted.
  * I6  An input counts as read to its end only while its broker answers; one that was found behind since the last tick counts as
  *     behind at the next.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { EngineError } from '../../engine-error.ts';
 import { partitionOf } from '../../log/murmur2.ts';
 import type { Headers, LogRecord } from '../../log/log.ts';
 import { nextSource } from '../../task/input-merge.ts';
 import type { TaskCore } from '../../task/task-core.ts';
-import type { Commit, OutputRecord, RecordInput } from '../../task/task-io.ts';
+import type { Commit, OutputRecord, Position, RecordInput } from '../../task/task-io.ts';
 import { journalHeaders } from '../journal-parameters.ts';
 import { changelogTopic, journalTopic } from '../names.ts';
 import { VolatileStore, type StateStore } from './state-store.ts';
@@ -160,18 +161,35 @@ export class TaskRun {
     this.#end.resolve();
     const { reader } = this.#env;
     for (const input of this.#inputs) reader.unassign(input.reader);
-    if (isInOrder) await this.#noteEnd();
+    if (isInOrder) await within(timeoutMs, this.#noteEnd());
     await Promise.all([this.#producer.close(timeoutMs), this.#store.close().catch(this.#giveStoreUp)]);
   }
 
-  /** The exact end of the changelog goes into the store, so that the next life need not read it. */
+  /**
+   * The end of the changelog goes into the store, so that the next life need not read it. A successor may be writing there
+   * already, and this store has nothing of that: so the end counts only when a transaction that began after it was asked for is
+   * committed, which a successor would have fenced. It commits the positions once more.
+   */
   async #noteEnd(): Promise<void> {
-    if (this.#store instanceof VolatileStore) return;
+    const store = this.#store;
+    const positions = this.#committedPositions();
+    if (store instanceof VolatileStore || positions.length === 0) return;
     try {
-      await this.#store.write([], await this.#changelogEnd());
+      const end = await this.#changelogEnd();
+      await this.#producer.commit({ records: [], positions });
+      // Closing the store hurries it, and tells what goes wrong.
+      store.write([], end).catch(() => undefined);
     } catch (error) {
-      this.#env.onTrouble(this.core.id, asEngineError(error));
+      const failure = asEngineError(error);
+      if (failure.code !== 'fenced') this.#env.onTrouble(this.core.id, failure);
     }
+  }
+
+  #committedPositions(): Position[] {
+    return this.core.sources.flatMap(({ topic, partition, table }, i) => {
+      const offset = this.core.nextOffset(i);
+      return table || offset === undefined ? [] : [{ topic, partition, offset }];
+    });
   }
 
   #changelogEnd(): Promise<number> {
@@ -344,6 +362,13 @@ export class TaskRun {
 
 const noHeaders = {};
 const unread: LogRecord = { offset: -1, key: null, value: null, timestampMs: 0, headers: {} };
+
+/** Resolves when `work`, which does not reject, has ended, or after `timeoutMs`. */
+async function within(timeoutMs: number, work: Promise<void>): Promise<void> {
+  const over = new AbortController();
+  await Promise.race([work, sleep(timeoutMs, undefined, { signal: over.signal }).catch(() => undefined)]);
+  over.abort();
+}
 
 export function asEngineError(error: unknown): EngineError {
   if (error instanceof EngineError) return error;
