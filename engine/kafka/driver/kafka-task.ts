@@ -7,6 +7,8 @@
  *     frozen, or that the group has given up, must not fence its successor.
  * I3  What cannot be mended by taking over again (a bug, a refusal, a truncated input) fails the task for good, and is told; the
  *     process goes on with its other tasks.
+ * I4  State and positions that do not agree count only when they are found so again after I2: whoever has lost the task without
+ *     knowing it may read one of them before, the other after a commit of its successor.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EngineError } from '../../engine-error.ts';
@@ -27,6 +29,7 @@ import { TransactionalProducer } from './transactional-producer.ts';
 const firstPauseMs = 100;
 const longestPauseMs = 10_000;
 const closeMs = 1_500;
+const doubtful: ReadonlySet<string> = new Set(['positions-differ', 'state-lost']);
 const noCounters = { records: 0, deadLetters: 0, late: 0, duplicates: 0, timersFired: 0, outputs: 0 };
 
 export class KafkaTask {
@@ -144,6 +147,7 @@ export class KafkaTask {
 
   async #live(): Promise<void> {
     const { signal } = this.#closing;
+    let isDoubted = false;
     for (let pauseMs = firstPauseMs; !this.#isClosing(); pauseMs = Math.min(longestPauseMs, pauseMs * 2)) {
       let failedAtMs: number;
       try {
@@ -156,14 +160,16 @@ export class KafkaTask {
         this.#phase = 'running';
         this.#env.wake();
         pauseMs = firstPauseMs;
+        isDoubted = false;
         await run.over;
         return;
       } catch (error) {
         failedAtMs = performance.now();
         await this.#endRun();
         if (this.#isClosing()) return;
-        if (!this.#isMendable(error)) throw error;
-        this.#env.onTrouble(this.id, asEngineError(error));
+        if (this.#isMendable(error)) this.#env.onTrouble(this.id, asEngineError(error));
+        else if (isDoubted || !(error instanceof EngineError && doubtful.has(error.code))) throw error;
+        else isDoubted = true;
       }
       this.#phase = 'taking-over';
       try {
@@ -214,7 +220,10 @@ export class KafkaTask {
       const inputs = await this.#inputsAt(core, signal);
       return new TaskRun(this.#env, { core, producer, store, inputs });
     } catch (error) {
-      await Promise.all([producer.close(closeMs), store?.close()]);
+      const storeClosed = store?.close().catch((closing: unknown) => {
+        this.#env.onTrouble(this.id, asEngineError(closing));
+      });
+      await Promise.all([producer.close(closeMs), storeClosed]);
       throw error;
     }
   }
