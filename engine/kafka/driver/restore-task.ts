@@ -4,7 +4,8 @@
  * I1  It is over when the position has reached the end that was asked for after the predecessor was fenced, never at "the last
  *     record seen": control records and compaction leave no record to see there.
  * I2  A store that does not fit the changelog (a topic made anew) is emptied, never believed.
- * I3  A store that cannot be written any more (a full disk) is given up for this life of the task; the restore goes on.
+ * I3  A store that cannot be emptied, written or read any more (a full disk) is given up for this life of the task; the restore goes
+ *     on without it.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { KafkaReader } from '../reader/kafka-reader.ts';
@@ -37,32 +38,38 @@ export async function restoreTask(restoring: Restoring): Promise<StateStore> {
     reader.offsetOf(topic, partition, 'start'),
     reader.offsetOf(topic, partition, 'end'),
   ]);
-  let { store } = restoring;
-  if (store.offset > end || (store.offset > 0 && store.offset < start)) await store.clear();
-  let from = Math.max(store.offset, start);
-  for (;;) {
-    const changelog = await reader.assign(topic, partition, from);
+  for (let { store } = restoring; ; store = new VolatileStore()) {
     try {
-      await readInto(store, changelog, end, restoring);
-      break;
+      const fits = store.offset <= end && (store.offset === 0 || store.offset >= start);
+      if (!fits) await ofStore(() => store.clear());
+      const changelog = await reader.assign(topic, partition, Math.max(store.offset, start));
+      try {
+        await readInto(store, changelog, end, restoring);
+      } finally {
+        reader.unassign(changelog);
+      }
+      signal.throwIfAborted();
+      core.restore(await ofStore(() => [...store.entries()]), true);
+      store.restored();
+      return store;
     } catch (error) {
       if (!(error instanceof StoreFailure)) throw error;
       // What the broken store holds cannot be added to: begin again without one.
       restoring.onStoreFailed(error.cause);
-      await store.close();
-      store = new VolatileStore();
-      from = start;
-    } finally {
-      reader.unassign(changelog);
+      await store.close().catch(restoring.onStoreFailed);
     }
   }
-  signal.throwIfAborted();
-  core.restore(store.entries(), true);
-  store.restored();
-  return store;
 }
 
 class StoreFailure extends Error {}
+
+async function ofStore<T>(work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    throw new StoreFailure('the local store failed', { cause });
+  }
+}
 
 async function readInto(
   store: StateStore,
@@ -82,11 +89,7 @@ async function readInto(
     }
     const entries: ChangelogEntry[] = [];
     for (const { key, value } of records) if (key !== null) entries.push({ key, value });
-    try {
-      await store.write(entries, changelog.position);
-    } catch (cause) {
-      throw new StoreFailure('the local store failed', { cause });
-    }
+    await ofStore(() => store.write(entries, changelog.position));
     onProgress(changelog.position - from, end - from);
   }
 }
