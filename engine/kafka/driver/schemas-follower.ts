@@ -1,4 +1,5 @@
 /** Reads `weir.schemas` from its start, and goes on reading it: every schema that events were written with. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { eventCodec } from '../../codec/event-codec.ts';
 import type { WriterSchemas } from '../../codec/writer-schemas.ts';
 import { EngineError } from '../../engine-error.ts';
@@ -8,6 +9,7 @@ import type { PartitionReader } from '../reader/partition-reader.ts';
 import { asEngineError } from './task-run.ts';
 
 const batch = 1_000;
+const idlePauseMs = 5;
 
 export class SchemasFollower {
   readonly #reader: KafkaReader;
@@ -43,9 +45,16 @@ export class SchemasFollower {
     const start = await reader.offsetOf(schemas.topic, 0, 'start');
     const partition = await reader.assign(schemas.topic, 0, start);
     const { signal } = new AbortController();
-    while (partition.position < end) {
-      await partition.settled(signal);
-      add(partition, writers, onTrouble);
+    try {
+      while (partition.position < end) {
+        await partition.settled(signal);
+        // A leader that was just elected may not know yet how far its predecessor had come.
+        if (partition.available === 0 && partition.isAtEnd) await sleep(idlePauseMs);
+        add(partition, writers, onTrouble);
+      }
+    } catch (error) {
+      reader.unassign(partition);
+      throw error;
     }
     return new SchemasFollower(reader, partition, writers, onNews, onTrouble);
   }
