@@ -12,6 +12,8 @@
  *     have been committed too, and the task is another's.
  * I4  `close` ends within its time. librdkafka's own disconnect may hang (node-rdkafka #1144); it is then left behind.
  * I5  The connection is not taken down while a call is under way in another thread: node-rdkafka would free what it uses.
+ * I6  No call is waited for without end: `sendOffsetsToTransaction` keeps to no time-out when the group's coordinator has gone
+ *     (librdkafka #5456, #5511). The outcome is unknown then, and the producer is left behind with the thread that it holds.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EngineError } from '../../engine-error.ts';
@@ -57,6 +59,8 @@ export interface TransactionalProducerConfig {
 /** Each call blocks a thread of libuv's pool meanwhile, so it is made in small portions and repeated. */
 const callMs = 1_000;
 const retryPauseMs = 100;
+/** A call that was given `callMs` and has not come back after so long will not. */
+const callLimitMs = 10_000;
 const connectMs = 10_000;
 const queueFullPauseMs = 5;
 /** What is not acknowledged when a producer is closed belongs to a transaction that nobody will commit. */
@@ -176,10 +180,13 @@ export class TransactionalProducer {
   #disconnect(): Promise<void> {
     return new Promise((resolve) => {
       if (!this.#producer.isConnected()) resolve();
-      else
+      else {
+        // It takes no lock: a poll in the moment in which another thread frees the client would be one of freed memory.
+        this.#producer.setPollInterval(0);
         this.#producer.disconnect(flushMs, () => {
           resolve();
         });
+      }
     });
   }
 
@@ -238,13 +245,32 @@ export class TransactionalProducer {
   async #patiently(deadlineMs: number, call: (done: (error: unknown) => void) => void): Promise<void> {
     for (;;) {
       try {
-        await this.#called(call);
+        await this.#limited(this.#called(call));
         return;
       } catch (error) {
+        if (error instanceof EngineError) throw error;
         const failure = librdkafkaFailure(error);
         if (!failure.isRetriable || failure.requiresAbort || performance.now() > deadlineMs) throw error;
         await sleep(retryPauseMs);
       }
+    }
+  }
+
+  /** Rejects as the call does, or with `outcome-unknown` when it hangs: I6. */
+  async #limited(call: Promise<void>): Promise<void> {
+    const over = new AbortController();
+    const limit = sleep(callLimitMs, undefined, { signal: over.signal }).then(() => {
+      throw new EngineError(
+        'outcome-unknown',
+        `${this.#prefix()}librdkafka has not come back from a call for ${callLimitMs / 1_000} s; the task is taken over anew`,
+        { retryable: true },
+      );
+    });
+    try {
+      await Promise.race([call, limit]);
+    } finally {
+      over.abort();
+      limit.catch(() => undefined);
     }
   }
 
@@ -261,8 +287,10 @@ export class TransactionalProducer {
       if (abortError instanceof EngineError) return abortError;
       return this.#explain(librdkafkaFailure(abortError));
     }
-    if (error instanceof TooLarge)
-      return new EngineError('record-too-large', this.#prefix() + error.message, { cause: error });
+    // Said by the brokers or the topic, whose limits may be below the client's.
+    const isTooLarge = error instanceof TooLarge || failure.code === codes.messageTooLarge;
+    if (isTooLarge)
+      return new EngineError('record-too-large', this.#prefix() + failure.message, { cause: error });
     return new EngineError('transaction-aborted', this.#say(failure), { cause: error, retryable: true });
   }
 
