@@ -1,10 +1,14 @@
 /**
  * Holds records back whose writer's schema is not known yet: it is announced on `weir.schemas` before the first record, but
- * two topics are read at two paces. A schema that does not come in time is waited for once, not for each of its records.
+ * two topics are read at two paces. A schema that does not come in time is waited for once, not for each of its records; all those
+ * of the records at hand are waited for at the same time, so bytes that only look like frames hold a partition up once for all.
  */
 import { parseFrame, SINGLE_OBJECT_HEADER_BYTES } from '../../codec/framing.ts';
 import type { WriterSchemas } from '../../codec/writer-schemas.ts';
 import type { LogRecord } from '../../log/log.ts';
+
+/** Unknown schemas that are remembered: far more than are at hand at once. */
+const maxMissing = 100_000;
 
 export class SchemaGate {
   readonly #writers: WriterSchemas;
@@ -24,7 +28,9 @@ export class SchemaGate {
   firstHeld(records: readonly LogRecord[], from: number, nowMs: number): number {
     for (let i = from; i < records.length; i += 1) {
       const { value } = records[i]!;
-      if (value !== null && !this.#passes(value, nowMs)) return i;
+      if (value === null || this.#passes(value, nowMs)) continue;
+      for (const later of records.slice(i + 1)) if (later.value !== null) this.#passes(later.value, nowMs);
+      return i;
     }
     return -1;
   }
@@ -59,6 +65,9 @@ export class SchemaGate {
     const id = value.toString('latin1', 0, value[0] === 0 ? 5 : SINGLE_OBJECT_HEADER_BYTES);
     const sinceMs = this.#missingSinceMs.get(id);
     if (sinceMs === undefined) {
+      // The oldest: whoever has it still waits once more.
+      if (this.#missingSinceMs.size >= maxMissing)
+        this.#missingSinceMs.delete(this.#missingSinceMs.keys().next().value!);
       this.#missingSinceMs.set(id, nowMs);
       return this.#waitMs <= 0;
     }
