@@ -44,7 +44,7 @@ export interface GroupMemberConfig {
   readonly beforeRebalance: () => Promise<void>;
   /** The partitions may be another member's already: drop what is not committed. It must not throw. */
   readonly onLost: () => void;
-  /** What keeps the member from its group for now, or for good when it is not retryable. */
+  /** What keeps the member from its group for now, or until somebody mends it when it is not retryable. */
   readonly onTrouble?: (error: EngineError) => void;
 }
 
@@ -52,6 +52,8 @@ export interface GroupMemberConfig {
 export type Assignment = ReadonlyMap<string, readonly number[]>;
 
 const retryPauseMs = 200;
+/** A group that refuses a member which it had is asked again: permissions are mended, coordinators recover. */
+const refusedPauseMs = 5_000;
 const noPartitions: Assignment = new Map();
 
 const typeOf = (error: unknown): string | undefined =>
@@ -224,7 +226,7 @@ export class GroupMember {
     this.#config.onAssigned(this.#assignment, this.#group.generationId ?? -1);
   }
 
-  /** Heartbeats and rebalances until the member leaves, or until the group refuses it for good. */
+  /** Heartbeats and rebalances until the member leaves; a group that refuses it is asked now and then. */
   async #stayIn(): Promise<void> {
     while (!this.#isLeaving()) {
       await this.#pause(this.#config.heartbeatMs);
@@ -233,13 +235,20 @@ export class GroupMember {
       if (change === 'none') continue;
       if (change === 'rebalance') await this.#prepare();
       else this.#lose();
+      await this.#rejoin();
+    }
+  }
+
+  async #rejoin(): Promise<void> {
+    while (!this.#isLeaving()) {
       try {
         await this.#joinUntilJoined();
+        return;
       } catch (error) {
         this.#lose();
         this.#config.onTrouble(this.#explain(error));
-        return;
       }
+      await this.#pause(refusedPauseMs);
     }
   }
 

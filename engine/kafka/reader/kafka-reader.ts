@@ -212,6 +212,8 @@ export class KafkaReader {
 
   /** See that every broker that leads one of our partitions has its loop. */
   #runLoops(): void {
+    // The cluster forgets its metadata when it is disconnected.
+    if (this.#isClosing) return;
     for (const { topic, partition } of this.#readers) {
       const leader = this.#leaderOf(topic, partition);
       if (leader === undefined || leader < 0) this.#markStale(keyOf(topic, partition));

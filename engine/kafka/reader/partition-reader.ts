@@ -17,8 +17,8 @@ import type { FetchedBatches } from './fetched-batches.ts';
 import type { FetchPosition } from './kafkajs-cluster.ts';
 import { readRecords, type RecordBatch } from './record-batch.ts';
 
-/** https://kafka.apache.org/protocol#protocol_error_codes: what a newer look at the metadata may mend. */
-const transientErrors: ReadonlySet<number> = new Set([3, 5, 6, 7, 8, 9, 13, 56, 74, 75, 76, 78, 100]);
+/** https://kafka.apache.org/protocol#protocol_error_codes: what a newer look at the metadata, or time, may mend. */
+const transientErrors: ReadonlySet<number> = new Set([-1, 3, 5, 6, 7, 8, 9, 13, 56, 74, 75, 78, 100]);
 const offsetOutOfRange = 1;
 
 /** What a fetch's answer means for the partition. */
