@@ -16,6 +16,8 @@ export interface Started {
   readonly ended: Promise<Ended>;
   /** Resolves when the text has appeared on stdout or stderr; rejects when the process ends without it. */
   readonly seen: (text: string) => Promise<void>;
+  /** What it has written so far, to stdout. */
+  readonly output: () => string;
 }
 
 function start(args: readonly string[], env: Readonly<Record<string, string>>): Started {
@@ -44,7 +46,7 @@ function start(args: readonly string[], env: Readonly<Record<string, string>>): 
         reject(new Error(`ended without '${text}': ${out}${err}`));
       });
     });
-  return { child, ended, seen };
+  return { child, ended, seen, output: () => stdout };
 }
 
 /** `weir <args>` */
