@@ -23,6 +23,7 @@ import type { RecordingManifest } from '#engine/replay/recording.ts';
 import type { App } from '#engine/topology/app.ts';
 import type { Parameters } from '#engine/topology/processor.ts';
 import { startClickHouseSink, type ClickHouseSink } from '#sinks/clickhouse/clickhouse-sink.ts';
+import type { Migration } from '#sinks/clickhouse/migration.ts';
 import { nextOffsets } from '#sinks/clickhouse/next-offsets.ts';
 import { prepareTables } from '#sinks/clickhouse/prepare-tables.ts';
 import {
@@ -46,6 +47,8 @@ const serverStopMs = 1_000;
 
 export interface StackOptions {
   readonly app: App;
+  /** Of the app's tables; none by default. */
+  readonly migrations?: readonly Migration[];
   readonly dataDir: string;
   /** A ClickHouse server to use instead of the embedded one. */
   readonly server?: { readonly url: string; readonly username: string; readonly password: string };
@@ -106,7 +109,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   let lease: WriterLease | undefined;
   try {
     const tables = app.streams.map((stream) => tableOf(stream, database));
-    await prepareTables(client, tables);
+    await prepareTables(client, tables, options.migrations);
     lease = await acquireWriterLease(client, database, incarnation, server !== undefined);
     return await assemble(options, { url, client, server, tables, incarnation, lease });
   } catch (error) {

@@ -11,14 +11,7 @@
 -- column: path: path at the end
 WITH
     -- A scalar subquery is nullable, and sums over nullable values of no rows are null.
-    assumeNotNull((
-        SELECT max(last) FROM
-        (
-            SELECT max(observed_at) AS last FROM migration_link_states
-            UNION ALL
-            SELECT max(at) AS last FROM migration_transitions
-        )
-    )) AS last_event
+    assumeNotNull((SELECT max(newest_at) FROM migration_newest_events)) AS last_event
 SELECT
     argMax(vm_id, began) AS vm_id,
     device_id,

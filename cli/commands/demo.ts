@@ -16,6 +16,7 @@ export interface DemoOptions extends StackCliOptions {
 
 export async function runDemo(options: DemoOptions, io: CliIo): Promise<void> {
   const { weirApp } = await import('../app.ts');
+  const { allMigrations } = await import('../migrations.ts');
   const { durationMs } = await import('../duration.ts');
   const { wholeNumber } = await import('../whole-number.ts');
   const { parameterOverrides } = await import('../parameter-option.ts');
@@ -24,6 +25,7 @@ export async function runDemo(options: DemoOptions, io: CliIo): Promise<void> {
     stack: {
       ...(await stackOptions(options)),
       app: weirApp,
+      migrations: allMigrations(),
       parameters: parameterOverrides(weirApp, options.set),
       ...(options.record === undefined ? {} : { recordInto: options.record }),
     },

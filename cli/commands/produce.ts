@@ -48,6 +48,7 @@ const settleTimeoutMs = 600_000;
 
 async function produce(topic: string, file: string, options: ProduceOptions, io: CliIo): Promise<void> {
   const { weirApp } = await import('../app.ts');
+  const { allMigrations } = await import('../migrations.ts');
   const stream = weirApp.streams.find((s) => s.topic === topic);
   if (stream === undefined)
     throw unknownName(
@@ -58,7 +59,7 @@ async function produce(topic: string, file: string, options: ProduceOptions, io:
   const source = await openSource(file);
   const { withSignals } = await import('../signals.ts');
   const { withStack } = await import('../session.ts');
-  const config = { ...(await stackOptions(options)), app: weirApp };
+  const config = { ...(await stackOptions(options)), app: weirApp, migrations: allMigrations() };
   await withSignals(io, async (signal) => {
     const { value, end } = await withStack(io, config, signal, (session) =>
       sendLines(session, stream, source, io, signal),

@@ -3,6 +3,7 @@
  * Measured (docs/exactly-once-sink.md): a target with a window of 0 doubles when an insert is repeated.
  */
 import type { ClickHouseClient } from '@clickhouse/client';
+import { localName } from './cluster.ts';
 import { SinkError } from './error.ts';
 import type { Table } from './tables.ts';
 
@@ -27,15 +28,15 @@ export async function refuseForgetfulTables(
   const known = new Map((await readTables(client)).map((row) => [keyOf(row.database, row.name), row]));
   const defaults = await readDefaults(client);
   for (const table of tables) {
-    for (const row of withTargets(keyOf(table.database, table.name), known))
-      refuseForgetful(row, table, defaults);
+    const start = keyOf(table.database, localName(table.name, table.cluster));
+    for (const row of withTargets(start, known)) refuseForgetful(row, table, defaults);
   }
 }
 
 function refuseForgetful(row: Row, table: Table, defaults: ReadonlyMap<string, number>): void {
   if (PASSING.has(row.engine)) return;
   const place =
-    row.name === table.name
+    row.name === localName(table.name, table.cluster)
       ? `table ${row.database}.${row.name}`
       : `table ${row.database}.${row.name}, filled by a materialized view from ${table.database}.${table.name},`;
   if (!row.engine.endsWith('MergeTree')) {

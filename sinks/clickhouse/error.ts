@@ -5,6 +5,8 @@ export type SinkErrorCode =
   | 'schema-unsupported'
   /** The table in ClickHouse is not the one that the schema describes, or would lose deduplication. */
   | 'table-mismatch'
+  /** A migration that is changed, missing, out of order or not repeatable, or a database that a newer Weir has migrated. */
+  | 'migration-refused'
   /** A value that its column cannot hold. The row goes to the dead letters. */
   | 'value-invalid'
   /** A record without a value on a topic that is not a table. */

@@ -25,6 +25,8 @@ const PINNED: ClickHouseSettings = {
   min_insert_block_size_bytes: '0',
   // Each table partition that a block touches takes one entry of the deduplication window.
   max_partitions_per_insert_block: '100',
+  // On a cluster: acknowledged once the shard has it, not once it is queued for the shard (cluster.ts).
+  distributed_foreground_insert: 1,
   wait_end_of_query: 1,
 };
 

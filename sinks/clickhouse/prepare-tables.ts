@@ -10,7 +10,10 @@ import type { ClickHouseClient } from '@clickhouse/client';
 import { refuseForgetfulTables } from './deduplication-check.ts';
 import { SinkError } from './error.ts';
 import { classify, describeFailure } from './insert-error.ts';
-import { columnDdl, createTableSql, qualified, type Table } from './tables.ts';
+import { applyMigrations } from './apply-migrations.ts';
+import { onCluster } from './cluster.ts';
+import type { Migration } from './migration.ts';
+import { addColumnStatements, createStatements, qualified, qualifiedLocal, type Table } from './tables.ts';
 import { ttlChanges } from './time-to-live.ts';
 import { quoteName, typeName } from './value-type.ts';
 
@@ -25,29 +28,45 @@ interface ExistingColumn {
 const COMPUTED = ['MATERIALIZED', 'ALIAS', 'EPHEMERAL'];
 
 /**
- * Creates database and tables, adds columns, changes times to live, checks. Rejects with `table-mismatch` naming table and column,
- * or `clickhouse-transient` / `clickhouse-permanent` as ClickHouse answers.
+ * Creates database and tables, adds columns, changes times to live, applies migrations, checks. All tables are of one database
+ * where there are migrations. Rejects with `table-mismatch` naming table and column, as applyMigrations does, or `clickhouse-transient` / `clickhouse-permanent` as ClickHouse answers.
  */
-export async function prepareTables(client: ClickHouseClient, tables: readonly Table[]): Promise<void> {
+export async function prepareTables(
+  client: ClickHouseClient,
+  tables: readonly Table[],
+  migrations: readonly Migration[] = [],
+): Promise<void> {
   refuseSharedTables(tables);
-  for (const database of new Set(tables.map((table) => table.database))) {
-    await run(client, `CREATE DATABASE IF NOT EXISTS ${quoteName(database)}`, `database ${database}`);
+  for (const { database, cluster } of databasesOf(tables)) {
+    const sql = `CREATE DATABASE IF NOT EXISTS ${quoteName(database)}${onCluster(cluster)}`;
+    await run(client, sql, `database ${database}`);
   }
-  for (const table of tables) await run(client, createTableSql(table), `table ${nameOf(table)}`);
+  for (const table of tables) {
+    for (const sql of createStatements(table)) await run(client, sql, `table ${nameOf(table)}`);
+  }
   const existing = await columnsOfAll(client, tables);
   for (const table of tables) {
     const own = existing.filter(
       (column) => column.database === table.database && column.table === table.name,
     );
     for (const column of missingColumns(table, own)) {
-      const sql = `ALTER TABLE ${qualified(table)} ADD COLUMN IF NOT EXISTS ${columnDdl(column)}`;
-      await run(client, sql, `table ${nameOf(table)}, column ${column.name}`);
+      for (const sql of addColumnStatements(table, column))
+        await run(client, sql, `table ${nameOf(table)}, column ${column.name}`);
     }
   }
   for (const { table, sql } of await ttlChanges(client, tables)) {
     await run(client, sql, `table ${nameOf(table)}, time to live`);
   }
+  if (migrations.length > 0) {
+    for (const { database, cluster } of databasesOf(tables))
+      await applyMigrations(client, { database, cluster }, migrations);
+  }
+  // Last, for what migrations have made counts, too.
   await refuseForgetfulTables(client, tables);
+}
+
+function databasesOf(tables: readonly Table[]): readonly Pick<Table, 'database' | 'cluster'>[] {
+  return [...new Map(tables.map((table) => [table.database, table])).values()];
 }
 
 /** The columns that the schema has and the table has not. Throws `table-mismatch` on any other difference. */
@@ -63,7 +82,7 @@ function missingColumns(
         table,
         name,
         'is in the table, but not in the schema. Fields are never removed: restore it in the .avsc (with its default), or, ' +
-          `if its data may go, ALTER TABLE ${qualified(table)} DROP COLUMN ${quoteName(name)}`,
+          `if its data may go, ALTER TABLE ${qualifiedLocal(table)}${onCluster(table.cluster)} DROP COLUMN ${quoteName(name)}`,
       );
     }
   }

@@ -7,15 +7,11 @@
  *     dropped whole. An insert makes one part, and one entry in the window, for each table partition that it touches.
  */
 import type { Stream } from '#engine/topology/stream.ts';
+import { distributedSql, localName, onCluster, replicated, windowSql, type Cluster } from './cluster.ts';
 import { columnsOf, type AuditColumn, type FieldColumn, type TableColumns } from './columns.ts';
+import { AUDIT_CODECS, defaultCodec } from './default-codec.ts';
 import { SinkError } from './error.ts';
 import { isNullable, quoteName, quoteText, typeName } from './value-type.ts';
-
-/**
- * Blocks whose tokens a table remembers. A promised batch must be repeated while its token is remembered: with 10
- * partitions of a topic and one insert a second for each, this is 16 minutes; it takes about 2 MB of memory at most.
- */
-export const DEDUPLICATION_WINDOW = 10_000;
 
 /** Up to so long, parts are cut by day. */
 const DAILY_UP_TO_DAYS = 90;
@@ -25,10 +21,12 @@ export interface Table {
   readonly database: string;
   readonly name: string;
   readonly columns: TableColumns;
+  /** Where it is replicated and distributed; without it, it is on one server. */
+  readonly cluster?: Cluster;
 }
 
 /** The table of a stream. Throws `schema-unsupported` where its schema or its order key cannot serve. */
-export function tableOf(stream: Stream<unknown>, database: string): Table {
+export function tableOf(stream: Stream<unknown>, database: string, cluster?: Cluster): Table {
   const columns = columnsOf(stream);
   for (const name of stream.clickhouse.orderBy) {
     const column = columns.fields.find((field) => field.name === name);
@@ -41,7 +39,8 @@ export function tableOf(stream: Stream<unknown>, database: string): Table {
       );
     }
   }
-  return { stream, database, name: stream.clickhouse.table, columns };
+  const table = { stream, database, name: stream.clickhouse.table, columns };
+  return cluster === undefined ? table : { ...table, cluster };
 }
 
 /** `database`.`table` */
@@ -49,9 +48,15 @@ export function qualified(table: Pick<Table, 'database' | 'name'>): string {
   return `${quoteName(table.database)}.${quoteName(table.name)}`;
 }
 
+/** The same of the table that has the rows: on a cluster `<name>` is over `<name>_local` of each shard. */
+export function qualifiedLocal({ database, name, cluster }: Table): string {
+  return qualified({ database, name: localName(name, cluster) });
+}
+
 /** A column as `CREATE TABLE` and `ALTER TABLE ADD COLUMN` have it. */
 export function columnDdl(column: FieldColumn | AuditColumn): string {
-  const { defaultSql, codec } = 'path' in column ? column : { defaultSql: undefined, codec: undefined };
+  const { defaultSql, codec = defaultCodec(column.type) } =
+    'path' in column ? column : { defaultSql: undefined, codec: AUDIT_CODECS[column.name] };
   return [
     `${quoteName(column.name)} ${typeName(column.type)}`,
     defaultSql === undefined ? '' : ` DEFAULT ${defaultSql}`,
@@ -67,24 +72,39 @@ export function ttlSql({ stream, columns }: Table): string | undefined {
   return ttlDays === undefined ? undefined : `toDateTime(${quoteName(time)}) + toIntervalDay(${ttlDays})`;
 }
 
-/** `CREATE TABLE IF NOT EXISTS` for a stream's table. */
+/** The statements that make a stream's table: one, or on a cluster two. */
+export function createStatements(table: Table): readonly string[] {
+  const { database, name, cluster } = table;
+  const own = createTableSql(table);
+  return cluster === undefined ? [own] : [own, distributedSql(database, name, cluster)];
+}
+
+/** The statements that add a column: to the tables with the rows first, so that none is asked for that is not there. */
+export function addColumnStatements(table: Table, column: FieldColumn | AuditColumn): readonly string[] {
+  const names = [...new Set([qualifiedLocal(table), qualified(table)])];
+  return names.map(
+    (name) => `ALTER TABLE ${name}${onCluster(table.cluster)} ADD COLUMN IF NOT EXISTS ${columnDdl(column)}`,
+  );
+}
+
+/** `CREATE TABLE IF NOT EXISTS` for the table that has a stream's rows. */
 export function createTableSql(table: Table): string {
-  const { stream, columns } = table;
+  const { stream, columns, cluster } = table;
   const time = columns.fields[columns.timeIndex]!.name;
   const { ttlDays, orderBy } = stream.clickhouse;
   const daily = ttlDays !== undefined && ttlDays <= DAILY_UP_TO_DAYS;
   const ttl = ttlSql(table);
   const doc = stream.schema['doc'];
   return [
-    `CREATE TABLE IF NOT EXISTS ${qualified(table)}`,
+    `CREATE TABLE IF NOT EXISTS ${qualifiedLocal(table)}${onCluster(cluster)}`,
     '(',
     [...columns.fields, ...columns.audit].map((column) => `    ${columnDdl(column)}`).join(',\n'),
     ')',
-    'ENGINE = MergeTree',
+    `ENGINE = ${replicated(cluster)}MergeTree`,
     `PARTITION BY ${daily ? 'toYYYYMMDD' : 'toYYYYMM'}(${quoteName(time)})`,
     `ORDER BY (${orderBy.map(quoteName).join(', ')})`,
     ...(ttl === undefined ? [] : [`TTL ${ttl}`]),
-    `SETTINGS non_replicated_deduplication_window = ${DEDUPLICATION_WINDOW}, ttl_only_drop_parts = 1`,
+    `SETTINGS ${windowSql(cluster)}, ttl_only_drop_parts = 1`,
     ...(typeof doc === 'string' ? [`COMMENT ${quoteText(doc)}`] : []),
   ].join('\n');
 }

@@ -5,7 +5,8 @@
  *     somebody's own, and stays.
  */
 import type { ClickHouseClient } from '@clickhouse/client';
-import { qualified, ttlSql, type Table } from './tables.ts';
+import { localName, onCluster } from './cluster.ts';
+import { qualifiedLocal, ttlSql, type Table } from './tables.ts';
 
 /** `toDateTime(at) + toIntervalDay(90)`, as the engine shows it: without quotes where none are needed. */
 const OWN = /^toDateTime\([^()]+\) \+ toIntervalDay\(\d+\)$/;
@@ -26,13 +27,14 @@ export async function ttlChanges(
 WHERE database IN {databases:Array(String)} AND name IN {names:Array(String)}`,
     query_params: {
       databases: [...new Set(tables.map((table) => table.database))],
-      names: tables.map((table) => table.name),
+      names: tables.map((table) => localName(table.name, table.cluster)),
     },
     format: 'JSONEachRow',
   });
   const existing = await result.json<Existing>();
   return tables.flatMap((table) => {
-    const found = existing.find(({ database, name }) => database === table.database && name === table.name);
+    const own = localName(table.name, table.cluster);
+    const found = existing.find(({ database, name }) => database === table.database && name === own);
     const sql = found === undefined ? undefined : changeOf(table, found.engine_full);
     return sql === undefined ? [] : [{ table, sql }];
   });
@@ -43,5 +45,5 @@ function changeOf(table: Table, engine: string): string | undefined {
   if (is !== undefined && !OWN.test(is)) return undefined;
   const asked = ttlSql(table);
   if (is?.replaceAll('`', '') === asked?.replaceAll('`', '')) return undefined;
-  return `ALTER TABLE ${qualified(table)} ${asked === undefined ? 'REMOVE TTL' : `MODIFY TTL ${asked}`}`;
+  return `ALTER TABLE ${qualifiedLocal(table)}${onCluster(table.cluster)} ${asked === undefined ? 'REMOVE TTL' : `MODIFY TTL ${asked}`}`;
 }

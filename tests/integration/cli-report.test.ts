@@ -5,13 +5,15 @@ import { join } from 'node:path';
 import { createClient, type ClickHouseClient } from '@clickhouse/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { weirApp } from '#cli/app.ts';
+import { allMigrations } from '#cli/migrations.ts';
 import { removeEndpoint, writeEndpoint } from '#cli/endpoint.ts';
 import { parameterValues } from '#cli/reports/parameter-values.ts';
 import { allReports } from '#cli/reports/report-list.ts';
 import { parseReport } from '#cli/reports/report-file.ts';
 import { runReport } from '#cli/reports/run-report.ts';
 import { startEmbeddedServer, type EmbeddedServer } from '#sinks/clickhouse/server/embedded-server.ts';
-import { createTableSql, tableOf } from '#sinks/clickhouse/tables.ts';
+import { prepareTables } from '#sinks/clickhouse/prepare-tables.ts';
+import { tableOf } from '#sinks/clickhouse/tables.ts';
 import { weir } from './cli-process.fixture.ts';
 
 let dataDir: string;
@@ -26,9 +28,8 @@ async function open(): Promise<void> {
 beforeAll(async () => {
   dataDir = mkdtempSync(join(tmpdir(), 'weir-report-'));
   await open();
-  for (const stream of weirApp.streams) {
-    await client.command({ query: createTableSql(tableOf(stream, 'default')) });
-  }
+  const tables = weirApp.streams.map((stream) => tableOf(stream, 'default'));
+  await prepareTables(client, tables, allMigrations());
 });
 
 afterAll(async () => {

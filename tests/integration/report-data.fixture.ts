@@ -1,10 +1,13 @@
 /** Tables of migration and failover in a real engine, filled from the golden replays, and the reports run over them. */
 import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { schemas } from '#engine/records/generated.ts';
 import type { Stream } from '#engine/topology/stream.ts';
 import { streams as failoverStreams } from '#pipelines/failover/index.ts';
 import { streams as migrationStreams } from '#pipelines/migration/index.ts';
 import { parseReport, type Report } from '#cli/reports/report-file.ts';
 import { openEngine, type Engine } from '#sinks/clickhouse/chdb.fixture.ts';
+import { readMigrations, renderMigration } from '#sinks/clickhouse/migration.ts';
 import { createTableSql, tableOf } from '#sinks/clickhouse/tables.ts';
 
 const root = new URL('../../', import.meta.url);
@@ -28,6 +31,10 @@ export function openTables(): Engine {
   for (const stream of [...failoverStreams, ...migrationStreams]) {
     // The scenarios' dates are fixed, so the tables must not drop old rows.
     engine.run(createTableSql(tableOf(stream, 'default')).replace(/^TTL .*$/m, ''));
+  }
+  engine.run(createTableSql(tableOf(schemas, 'default')));
+  for (const migration of readMigrations(fileURLToPath(new URL('sinks/clickhouse/migrations/', root)))) {
+    for (const sql of renderMigration(migration, { database: 'default' })) engine.run(sql);
   }
   return engine;
 }

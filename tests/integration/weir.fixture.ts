@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import type { ClickHouseClient } from '@clickhouse/client';
 import { expect } from 'vitest';
 import { weirApp } from '#cli/app.ts';
+import { allMigrations } from '#cli/migrations.ts';
 import { startStack, type Stack, type StackOptions } from '#cli/stack.ts';
 import { auditTable } from '#sinks/clickhouse/audit.ts';
 import { openClient } from '#sinks/clickhouse/client.ts';
@@ -85,7 +86,14 @@ export async function inStack<T>(
 ): Promise<T> {
   const notes: string[] = [];
   const onNote = (note: string): void => void notes.push(note);
-  const stack = await startStack({ app: weirApp, dataDir, database: 'default', onNote, ...options });
+  const stack = await startStack({
+    app: weirApp,
+    migrations: allMigrations(),
+    dataDir,
+    database: 'default',
+    onNote,
+    ...options,
+  });
   let stopped: ReturnType<Stack['stop']> | undefined;
   const stop: Stack['stop'] = (timeoutMs) => (stopped ??= stack.stop(timeoutMs));
   try {

@@ -1,0 +1,59 @@
+/**
+ * What differs between tables on one server and on a cluster, from the same definitions.
+ *
+ * On a cluster each table is two: `<name>_local`, replicated, with the rows of its shard, and `<name>`, Distributed over
+ * them, which is what is inserted into and read from.
+ *
+ * I1  Rows of one partition of a topic are on one shard: the sharding key is `_partition`. A batch is of one partition, so its
+ *     block is not cut up, its token is remembered where its rows are, and a repetition goes where the first try went. (With
+ *     a key of the event, a batch would be one block for each shard, which a repetition after a failure need not be.)
+ * I2  So all events of a key are on one shard, in order, and what a materialized view keeps for each key is there, too.
+ *
+ * Source: https://clickhouse.com/docs/engines/table-engines/special/distributed
+ */
+import { quoteName } from './value-type.ts';
+
+/** A cluster as the servers' `remote_servers` name it. Its shards must have `internal_replication` set. */
+export interface Cluster {
+  readonly name: string;
+}
+
+/**
+ * Blocks whose tokens a table remembers. A promised batch must be repeated while its token is remembered: with 10
+ * partitions of a topic and one insert a second for each, this is 16 minutes; it takes about 2 MB of memory at most.
+ */
+export const DEDUPLICATION_WINDOW = 10_000;
+/** A replicated table forgets by age as well, by default after an hour. A week outlasts a weekend with the sink down. */
+const REPLICATED_WINDOW_SECONDS = 604_800;
+
+/** ` ON CLUSTER ...`, or nothing. */
+export const onCluster = (cluster: Cluster | undefined): string =>
+  cluster === undefined ? '' : ` ON CLUSTER ${quoteName(cluster.name)}`;
+
+/** The name of the table that has the rows. */
+export const localName = (name: string, cluster: Cluster | undefined): string =>
+  cluster === undefined ? name : `${name}_local`;
+
+/** What goes before the name of a MergeTree engine. Paths are the server's `default_replica_path`, by table and shard. */
+export const replicated = (cluster: Cluster | undefined): string =>
+  cluster === undefined ? '' : 'Replicated';
+
+/** The settings by which a table remembers tokens. */
+export const windowSql = (cluster: Cluster | undefined): string =>
+  cluster === undefined
+    ? `non_replicated_deduplication_window = ${DEDUPLICATION_WINDOW}`
+    : `replicated_deduplication_window = ${DEDUPLICATION_WINDOW}, replicated_deduplication_window_seconds = ${REPLICATED_WINDOW_SECONDS}`;
+
+/** The Distributed table over `<name>_local`. `shardBy`: an expression of its columns. */
+export function distributedSql(
+  database: string,
+  name: string,
+  cluster: Cluster,
+  shardBy = quoteName('_partition'),
+): string {
+  const local = localName(name, cluster);
+  return (
+    `CREATE TABLE IF NOT EXISTS ${quoteName(database)}.${quoteName(name)}${onCluster(cluster)} AS ${quoteName(database)}.${quoteName(local)}\n` +
+    `ENGINE = Distributed(${quoteName(cluster.name)}, ${quoteName(database)}, ${quoteName(local)}, ${shardBy})`
+  );
+}
