@@ -248,7 +248,7 @@ export class KafkaTask {
   }
 
   async #inputsAt(core: TaskCore, signal: AbortSignal): Promise<TaskInput[]> {
-    const { app, cluster, reader, gate, settings } = this.#env;
+    const { app, cluster, reader, gate } = this.#env;
     const group = offsetsGroup(app.name, this.processor.name);
     const committed = await committedPositions(
       cluster,
@@ -260,21 +260,39 @@ export class KafkaTask {
     try {
       for (const [i, { topic, partition }] of core.sources.entries()) {
         signal.throwIfAborted();
-        const first = await reader.offsetOf(topic, partition, 'start');
-        let from = positions[i] ?? first;
-        if (from < first) {
-          const lost = this.#truncated(`${topic}/${partition}`, from, first);
-          if (settings.truncatedInputs === 'stop') throw lost;
-          this.#env.onTrouble(this.id, lost);
-          from = first;
-        }
-        readers.push(await reader.assign(topic, partition, from));
+        readers.push(
+          await reader.assign(topic, partition, await this.#startOf(topic, partition, positions[i])),
+        );
       }
     } catch (error) {
       for (const one of readers) reader.unassign(one);
       throw error;
     }
     return readers.map((one) => new TaskInput(one, gate));
+  }
+
+  /** Where to read an input from; `position` where the task has one. */
+  async #startOf(topic: string, partition: number, position: number | undefined): Promise<number> {
+    const { reader, settings } = this.#env;
+    const first = await reader.offsetOf(topic, partition, 'start');
+    if (position === undefined) return first;
+    const lost = position < first ? this.#truncated(`${topic}/${partition}`, position, first) : undefined;
+    if (settings.truncatedInputs === 'stop') {
+      if (lost !== undefined) throw lost;
+      return position;
+    }
+    if (lost !== undefined) {
+      this.#env.onTrouble(this.id, lost);
+      return first;
+    }
+    const end = await reader.offsetOf(topic, partition, 'end');
+    if (position <= end) return position;
+    // Nothing can be skipped to: to read it would fail, and be mended by this, for ever.
+    throw new EngineError(
+      'positions-differ',
+      `task ${this.id}: its state has read ${topic}/${partition} up to offset ${position}, but the partition ends at ${end}: the ` +
+        'topic was made anew, or brokers lost records. Put the topic back, or let the app begin anew under another name',
+    );
   }
 
   #truncated(place: string, from: number, first: number): EngineError {
