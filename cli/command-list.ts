@@ -49,6 +49,11 @@ export const commandList: readonly CommandEntry[] = [
     load: async () => (await import('./commands/audit.ts')).registerAudit,
   },
   {
+    name: 'dead-letters',
+    summary: 'list what could not be processed, and write it back, once',
+    load: async () => (await import('./commands/dead-letters.ts')).registerDeadLetters,
+  },
+  {
     name: 'topology',
     summary: 'show the processors and the topics between them',
     load: async () => (await import('./commands/topology.ts')).registerTopology,

@@ -22,6 +22,8 @@ export type ClientErrorCode =
    * readers can tell the repetition by `ce_source` and `ce_id`.
    */
   | 'unknown-outcome'
+  /** Another process took over the transactional id that this one wrote under; nothing that this one left open is visible. */
+  | 'fenced'
   /** No broker answers. */
   | 'kafka-unreachable'
   /** Not everything was acknowledged in time. */

@@ -69,6 +69,8 @@ function encodeRecords(records: readonly BatchRecord[], baseTimestampMs: number)
 }
 
 const attributesOf: Readonly<Record<Compression, number>> = { none: 0, gzip: 1 };
+/** Of the attributes: the batch belongs to a transaction. */
+const transactionalBit = 0x10;
 const gzipped = promisify(gzip);
 const magic = 2;
 /** partitionLeaderEpoch, magic and crc: what batchLength counts before the part that the crc covers. */
@@ -80,13 +82,14 @@ export async function encodeBatch(
   producer: ProducerIdentity,
   firstSequence: number,
   compression: Compression,
+  isTransactional = false,
 ): Promise<Buffer> {
   const baseTimestampMs = records[0]!.timestampMs;
   const maxTimestampMs = records.reduce((max, { timestampMs }) => Math.max(max, timestampMs), 0);
   const plain = encodeRecords(records, baseTimestampMs);
   const body = compression === 'gzip' ? await gzipped(plain) : plain;
   const checked = new ByteWriter(body.length + 64)
-    .int16(attributesOf[compression])
+    .int16(attributesOf[compression] | (isTransactional ? transactionalBit : 0))
     .int32(records.length - 1)
     .long(baseTimestampMs)
     .long(maxTimestampMs)

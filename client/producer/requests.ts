@@ -123,19 +123,23 @@ export interface ProduceResult {
 
 const allInSyncReplicas = -1;
 
-/** Writes batches, acknowledged by all replicas that are in sync; `timeoutMs` is how long the leader waits for those. */
+/**
+ * Writes batches, acknowledged by all replicas that are in sync; `timeoutMs` is how long the leader waits for those.
+ *
+ * @param transactionalId of the transaction that the batches belong to
+ */
 export function produceCall(
   batches: readonly PlacedBatch[],
   timeoutMs: number,
+  transactionalId?: string,
 ): ProtocolCall<readonly ProduceResult[]> {
   const byTopic = new Map<string, PlacedBatch[]>();
   for (const batch of batches) byTopic.set(batch.topic, [...(byTopic.get(batch.topic) ?? []), batch]);
   const size = batches.reduce((sum, { bytes }) => sum + bytes.length + 300, 64);
-  const body = new ByteWriter(size)
-    .nullString()
-    .int16(allInSyncReplicas)
-    .int32(timeoutMs)
-    .int32(byTopic.size);
+  const body = new ByteWriter(size);
+  if (transactionalId === undefined) body.nullString();
+  else body.string(transactionalId);
+  body.int16(allInSyncReplicas).int32(timeoutMs).int32(byTopic.size);
   for (const [topic, placed] of byTopic) {
     body.string(topic).int32(placed.length);
     for (const { partition, bytes } of placed) body.int32(partition).int32(bytes.length).raw(bytes);

@@ -1,0 +1,77 @@
+/** Where dead letters are found: the table in ClickHouse, and on Kafka the marks of what was redriven. */
+import type { ClickHouseClient } from '@clickhouse/client';
+import { redrivenOrigins } from '#client/redrive/redriven-marks.ts';
+import { EngineError } from '#engine/engine-error.ts';
+import { type KafkaConnection, kafkajsConfig } from '#engine/kafka/connection.ts';
+import { KafkaReader } from '#engine/kafka/reader/kafka-reader.ts';
+import { deadLetters } from '#engine/records/generated.ts';
+import { openClient } from '#sinks/clickhouse/client.ts';
+import { qualified, tableOf } from '#sinks/clickhouse/tables.ts';
+import type { CliIo } from '../io.ts';
+import { findTargets, type TargetOptions } from '../kafka/targets.ts';
+import { type Progress, withProgress } from '../present/progress.ts';
+import { withSignals } from '../signals.ts';
+
+export interface LetterStore {
+  readonly client: ClickHouseClient;
+  /** The table of dead letters, qualified. */
+  readonly table: string;
+  readonly connection: KafkaConnection;
+  readonly reader: () => Promise<KafkaReader>;
+  /** What was redriven, and when. */
+  readonly redriven: () => Promise<ReadonlyMap<string, number>>;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+}
+
+/** Finds both, and closes what was opened afterwards. */
+export function withLetterStore<T>(
+  options: TargetOptions,
+  io: CliIo,
+  use: (store: LetterStore) => Promise<T>,
+): Promise<T> {
+  return withSignals(io, (signal) =>
+    withProgress(io, 'finding Kafka and ClickHouse', async (progress) => {
+      const { connection, server, database } = await findTargets(options, {
+        onStep: (step) => {
+          progress.update(step);
+        },
+        onNote: (note) => {
+          io.stderr.write(`weir: ${note}\n`);
+        },
+        signal,
+      });
+      const client = openClient(server);
+      let reading: Promise<KafkaReader> | undefined;
+      const reader = (): Promise<KafkaReader> =>
+        (reading ??= KafkaReader.connect({ kafka: kafkajsConfig(connection), maxWaitMs: 50 }));
+      try {
+        return await use({
+          client,
+          table: qualified(tableOf(deadLetters, database)),
+          connection,
+          reader,
+          redriven: async () => marksOf(await reader(), signal),
+          progress,
+          signal,
+        });
+      } finally {
+        await client.close();
+        await reading?.then(
+          (one) => one.close(),
+          () => undefined,
+        );
+      }
+    }),
+  );
+}
+
+/** Before the first redrive there is no topic of marks. */
+async function marksOf(reader: KafkaReader, signal: AbortSignal): Promise<ReadonlyMap<string, number>> {
+  try {
+    return await redrivenOrigins(reader, signal);
+  } catch (error) {
+    if (error instanceof EngineError && error.code === 'unknown-topic') return new Map();
+    throw error;
+  }
+}

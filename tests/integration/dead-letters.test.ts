@@ -1,0 +1,254 @@
+/** Dead letters on a real Kafka and in a real ClickHouse: listed, shown, and redriven, each once, whatever is killed. */
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { Letter } from '#client/redrive/letter.ts';
+import { redrive } from '#client/redrive/redrive.ts';
+import { redrivenTopic } from '#client/redrive/redriven-marks.ts';
+import { weirApp } from '#cli/app.ts';
+import { WriterSchemas } from '#engine/codec/writer-schemas.ts';
+import { ensureTopics } from '#engine/kafka/topics/ensure-topics.ts';
+import { plannedTopics } from '#engine/kafka/topics/planned-topics.ts';
+import { linkStates } from '#schemas/migration/generated.ts';
+import { openClient } from '#sinks/clickhouse/client.ts';
+import { startKafkaSink } from '#sinks/clickhouse/kafka/kafka-sink.ts';
+import { prepareTables } from '#sinks/clickhouse/prepare-tables.ts';
+import { tableOf } from '#sinks/clickhouse/tables.ts';
+import { weir } from './cli-process.fixture.ts';
+import { type Death, startRedrive } from './dead-letters.fixture.ts';
+import { startTestServer, type TestServer } from './embedded-clickhouse.fixture.ts';
+import { clientOf, createTopics, kafkaForFile } from './kafka.fixture.ts';
+import { readWithLibrdkafka } from './librdkafka.fixture.ts';
+
+const local = kafkaForFile();
+let clickHouse: TestServer;
+beforeAll(async () => {
+  clickHouse = await startTestServer();
+});
+afterAll(async () => {
+  await clickHouse.close();
+});
+
+const notUtf8 = Buffer.from([0xff, 0x00, 0xc3, 0x28, 0x80]);
+const timeMs = Date.UTC(2026, 4, 5);
+
+function lettersOf(topic: string, partitions: number, count: number): Letter[] {
+  return Array.from({ length: count }, (_, i) => ({
+    origin: `${topic}/${i % partitions}/${i}`,
+    readers: ['sink clickhouse'],
+    topic,
+    partition: i % partitions,
+    offset: i,
+    key: Buffer.from([0xfe, i]),
+    value: Buffer.from([0xff, 0x00, i]),
+    headers: { raw: notUtf8, twice: Buffer.from('a'), 'twice#1': notUtf8 },
+    recordTimestampMs: timeMs + i,
+  }));
+}
+
+const deaths: readonly Death[] = [
+  { call: 'InitProducerId', nth: 1, when: 'answered' },
+  { call: 'AddPartitionsToTxn', nth: 1, when: 'answered' },
+  { call: 'Produce', nth: 1, when: 'sent' },
+  { call: 'Produce', nth: 2, when: 'answered' },
+  { call: 'EndTxn', nth: 1, when: 'before' },
+  { call: 'EndTxn', nth: 1, when: 'sent' },
+  { call: 'EndTxn', nth: 2, when: 'answered' },
+  { call: 'AddPartitionsToTxn', nth: 2, when: 'before' },
+];
+
+it('writes each record once, byte for byte, though it is killed at every step of its transactions', async (context) => {
+  const kafka = local.of(context);
+  const topic = 'killed.things';
+  await createTopics(kafka, [{ topic, partitions: 3 }]);
+  const letters = lettersOf(topic, 3, 40);
+  for (const death of deaths) {
+    const { signal, stderr } = await startRedrive(kafka.bootstrapServers, letters, 3, death).ended;
+    expect({ death, signal, stderr }).toEqual({ death, signal: 'SIGKILL', stderr: '' });
+  }
+  const last = await startRedrive(kafka.bootstrapServers, letters, 3, null).ended;
+  const result = JSON.parse(last.stdout) as { redriven: number; already: number; refused: unknown[] };
+  expect(result.refused).toEqual([]);
+  expect(result.redriven + result.already).toBe(letters.length);
+  // Some were in before the last, and not all: else the kills have proved nothing.
+  expect(result.already).toBeGreaterThan(5);
+  expect(result.redriven).toBeGreaterThan(5);
+
+  const hex = (bytes: Buffer): string => bytes.toString('hex');
+  const raw = hex(notUtf8);
+  let uncommitted = 0;
+  for (let partition = 0; partition < 3; partition += 1) {
+    const records = await readWithLibrdkafka(kafka.bootstrapServers, topic, partition);
+    const all = await readWithLibrdkafka(kafka.bootstrapServers, topic, partition, 'read_uncommitted');
+    uncommitted += all.length - records.length;
+    expect(
+      records.map(({ key, value, timestampMs, headers }) => ({ key, value, timestampMs, headers })),
+    ).toEqual(
+      letters
+        .filter((letter) => letter.partition === partition)
+        .map(({ key, value, origin, recordTimestampMs }) => ({
+          key: hex(key!),
+          value: hex(value!),
+          timestampMs: recordTimestampMs,
+          headers: [
+            `raw=${raw}`,
+            `twice=${hex(Buffer.from('a'))}`,
+            `twice=${raw}`,
+            `weir_redriven_from=${hex(Buffer.from(origin))}`,
+            `weir_redriven_count=${hex(Buffer.from('1'))}`,
+          ],
+        })),
+    );
+  }
+  // Transactions that were cut off had records in the topic.
+  expect(uncommitted).toBeGreaterThan(0);
+  const marks = await readWithLibrdkafka(kafka.bootstrapServers, redrivenTopic.topic, 0);
+  expect(new Set(marks.map(({ key }) => key)).size).toBe(letters.length);
+  expect(marks).toHaveLength(letters.length);
+});
+
+it('does each letter once where two run at the same time, and one of them is told', async (context) => {
+  const kafka = local.of(context);
+  const topic = 'contended.things';
+  await createTopics(kafka, [{ topic, partitions: 3 }]);
+  const letters = lettersOf(topic, 3, 300);
+  const connection = { brokers: kafka.bootstrapServers.split(',') };
+  const one = (): Promise<unknown> => redrive({ connection, letters: [letters], maxRecords: 2 });
+  const outcomes = await Promise.allSettled([one(), one()]);
+  const failures = outcomes.filter((outcome) => outcome.status === 'rejected');
+  expect(failures).toHaveLength(1);
+  expect(failures[0]!.reason).toMatchObject({ name: 'ClientError', code: 'fenced' });
+  let count = 0;
+  for (let partition = 0; partition < 3; partition += 1)
+    count += (await readWithLibrdkafka(kafka.bootstrapServers, topic, partition)).length;
+  expect(count).toBe(letters.length);
+});
+
+it('refuses what cannot be written, and writes its neighbours', async (context) => {
+  const kafka = local.of(context);
+  const topic = 'refused.things';
+  await createTopics(kafka, [{ topic, partitions: 1, config: { 'max.message.bytes': '2000' } }]);
+  const letters = lettersOf(topic, 1, 9);
+  const [large, elsewhere, unplaced, gone] = letters;
+  const changed = new Map<Letter | undefined, Partial<Letter>>([
+    [large, { value: Buffer.alloc(5_000) }],
+    [elsewhere, { topic: 'nowhere.things' }],
+    [unplaced, { partition: null, offset: null }],
+    [gone, { value: null, headers: {} }],
+  ]);
+  const { redriven, refused } = await redrive({
+    connection: { brokers: kafka.bootstrapServers.split(',') },
+    letters: [letters.map((letter) => ({ ...letter, ...changed.get(letter) }))],
+  });
+  expect(redriven).toBe(5);
+  expect(Object.fromEntries(refused.map(({ origin, reason }) => [origin, reason]))).toEqual({
+    [large!.origin]: expect.stringContaining('MESSAGE_TOO_LARGE') as string,
+    [elsewhere!.origin]: expect.stringContaining('there is no topic nowhere.things') as string,
+    [unplaced!.origin]: expect.stringContaining('it never was on a topic') as string,
+    [gone!.origin]: expect.stringContaining('does not have the record any more') as string,
+  });
+  expect(await readWithLibrdkafka(kafka.bootstrapServers, topic, 0)).toHaveLength(5);
+});
+
+it('lists, shows and redrives by the command line what a sink could not read', async (context) => {
+  const kafka = local.of(context);
+  const connection = { brokers: kafka.bootstrapServers.split(',') };
+  await ensureTopics(connection, plannedTopics(weirApp));
+  const { topic } = linkStates;
+  const producer = clientOf(kafka).producer();
+  await producer.connect();
+  await producer.send({
+    topic,
+    messages: [1, 2].map((i) => ({
+      partition: 0,
+      key: `device-${i}`,
+      value: Buffer.concat([notUtf8, Buffer.from([i])]),
+      headers: { raw: notUtf8 },
+      timestamp: String(timeMs + i),
+    })),
+  });
+  await producer.disconnect();
+  const { url } = clickHouse.server;
+  const client = openClient({ url });
+  const tables = weirApp.streams.map((stream) => tableOf(stream, 'lettered'));
+  await prepareTables(client, tables);
+  const settle = async (): Promise<void> => {
+    const sink = await startKafkaSink({
+      connection,
+      client,
+      app: weirApp.name,
+      tables,
+      writers: new WriterSchemas(),
+    });
+    // The letters that the first pass writes are rows of the second.
+    await sink.drain();
+    await sink.drain();
+    await sink.stop(5_000);
+  };
+  const command = (...args: readonly string[]): ReturnType<typeof weir> =>
+    weir([
+      'dead-letters',
+      ...args,
+      '--brokers',
+      kafka.bootstrapServers,
+      '--url',
+      url,
+      '--database',
+      'lettered',
+    ]);
+  const listed = async (...args: readonly string[]): Promise<Record<string, unknown>[]> =>
+    JSON.parse((await command('list', '--format', 'json', ...args)).stdout) as Record<string, unknown>[];
+
+  await settle();
+  const before = await listed('--topic', topic, '--since', '1h');
+  expect(before.map(({ origin }) => origin).toSorted()).toEqual([`${topic}/0/0`, `${topic}/0/1`]);
+  expect(before[0]).toMatchObject({ reader: 'sink clickhouse', bytes: 6, redriven_at: null });
+  expect(await listed('--code', 'no-such-code')).toEqual([]);
+
+  const shown = await command('show', `${topic}/0/0`);
+  expect(shown.stdout).toContain('ff 00 c3 28 80 01');
+  expect(shown.stdout).toContain(`raw: 0x${notUtf8.toString('hex')}`);
+  expect(shown.stdout).toContain("key        'device-1'");
+  expect(await command('show', `${topic}/0/99`)).toMatchObject({ exitCode: 1 });
+
+  expect(await command('redrive')).toMatchObject({ exitCode: 2 });
+  const unsure = await command('redrive', '--all');
+  expect(unsure).toMatchObject({ exitCode: 2, stdout: '' });
+  expect(unsure.stderr).toContain('2 records would be written; nothing was');
+  const dry = await command('redrive', '--topic', topic, '--dry-run');
+  expect(dry).toMatchObject({ exitCode: 0, stdout: `${topic}/0/0\n${topic}/0/1\n` });
+  expect(await readWithLibrdkafka(kafka.bootstrapServers, topic, 0)).toHaveLength(2);
+
+  expect(await command('redrive', `${topic}/0/0`)).toMatchObject({
+    exitCode: 0,
+    stdout: 'redriven: 1, redriven by others meanwhile: 0, refused: 0\n',
+  });
+  const rest = await command('redrive', '--all', '--yes');
+  expect(rest).toMatchObject({
+    exitCode: 0,
+    stdout: 'redriven: 1, redriven by others meanwhile: 0, refused: 0\n',
+  });
+  expect(rest.stderr).toContain('1 to redrive, 1 redriven before');
+  const records = await readWithLibrdkafka(kafka.bootstrapServers, topic, 0);
+  expect(records).toHaveLength(4);
+  for (const i of [0, 1]) {
+    const original = records[i]!;
+    const copy = records.slice(2).find(({ key }) => key === original.key)!;
+    expect(copy).toMatchObject({ value: original.value, timestampMs: original.timestampMs });
+    expect(copy.headers.slice(0, 1)).toEqual(original.headers);
+  }
+
+  // They fail again: letters with origins of their own, which tell where they came from.
+  await settle();
+  const after = await listed();
+  expect(after).toHaveLength(4);
+  expect(
+    after
+      .filter(({ redriven_at: at }) => at !== null)
+      .map(({ origin }) => origin)
+      .toSorted(),
+  ).toEqual([`${topic}/0/0`, `${topic}/0/1`]);
+  const again = after.find(({ redriven_at: at }) => at === null)!;
+  expect((await command('show', String(again['origin']))).stdout).toMatch(
+    /weir_redriven_from: '.*\/0\/[01]'/,
+  );
+  await client.close();
+});
