@@ -61,6 +61,8 @@ const callMs = 1_000;
 const retryPauseMs = 100;
 /** A call that was given `callMs` and has not come back after so long will not. */
 const callLimitMs = 10_000;
+/** A connection that is closed has a call that hangs look again (I6), which frees its thread: process.exit waits for that. */
+const idleConnectionMs = 20_000;
 const connectMs = 10_000;
 const queueFullPauseMs = 5;
 /** What is not acknowledged when a producer is closed belongs to a transaction that nobody will commit. */
@@ -91,6 +93,7 @@ export class TransactionalProducer {
       'linger.ms': 1,
       'retry.backoff.ms': 20,
       'reconnect.backoff.max.ms': 1_000,
+      'connections.max.idle.ms': idleConnectionMs,
       'queue.buffering.max.messages': 1_000_000,
       'queue.buffering.max.kbytes': 262_144,
       'compression.codec': 'lz4',
