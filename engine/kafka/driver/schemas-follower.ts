@@ -9,6 +9,7 @@ import type { PartitionReader } from '../reader/partition-reader.ts';
 import { asEngineError } from './task-run.ts';
 
 const batch = 1_000;
+const restartPauseMs = 1_000;
 const idlePauseMs = 5;
 
 export class SchemasFollower {
@@ -31,7 +32,7 @@ export class SchemasFollower {
 
   /**
    * Resolves when all that is announced now is known. `onNews` is called after something was added later, `onTrouble` with
-   * announcements that cannot be read, which are left out, and with what ends the following.
+   * announcements that cannot be read, which are left out, and with what cannot be read for now.
    *
    * @throws EngineError as KafkaReader
    */
@@ -71,16 +72,28 @@ export class SchemasFollower {
     onTrouble: (error: EngineError) => void,
   ): Promise<void> {
     const { signal } = this.#stopping;
-    try {
-      for (;;) {
-        await this.#partition.waitForData(signal);
-        if (signal.aborted) return;
+    for (;;) {
+      await this.#partition.waitForData(signal);
+      if (signal.aborted) return;
+      try {
         add(this.#partition, writers, onTrouble);
         onNews();
+      } catch (error) {
+        onTrouble(asEngineError(error));
+        await this.#beginAgain();
       }
-    } catch (error) {
-      onTrouble(asEngineError(error));
     }
+  }
+
+  /** What could not be read may be gone (the topic was made anew): everything is read again, which changes nothing known. */
+  async #beginAgain(): Promise<void> {
+    const { signal } = this.#stopping;
+    await sleep(restartPauseMs, undefined, { signal }).catch(() => undefined);
+    if (signal.aborted) return;
+    const start = await this.#reader
+      .offsetOf(schemas.topic, 0, 'start')
+      .catch(() => this.#partition.position);
+    this.#partition.seek(start);
   }
 }
 

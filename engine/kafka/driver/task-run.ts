@@ -35,6 +35,8 @@ const floorEveryMs = 5_000;
 const maxAborts = 10;
 const longestPauseMs = 5_000;
 const keptCommitTimes = 100;
+/** A disk that is slower than the commits holds the task up, not memory. */
+const maxUnwritten = 200_000;
 
 export interface TaskRunParts {
   readonly core: TaskCore;
@@ -67,6 +69,8 @@ export class TaskRun {
   #lastCheckMs = -Infinity;
   #pauseUntilMs = -Infinity;
   #abortsInARow = 0;
+  /** Entries that were given to the store and are not in its file yet. */
+  #unwritten = 0;
   #floor: number | undefined;
   #floorAskedMs = -Infinity;
   #isOver = false;
@@ -277,8 +281,17 @@ export class TaskRun {
     this.#abortsInARow = 0;
     this.#noteCommit(performance.now() - startedMs);
     if (this.#store instanceof VolatileStore) return;
-    this.#store.write(commit.changelog, floor).catch(this.#giveStoreUp);
     this.#askForFloor();
+    await this.#keep(commit, floor);
+  }
+
+  /** Gives a commit to the store, without waiting for the disk unless that is far behind. */
+  async #keep({ changelog }: Commit, floor: number | undefined): Promise<void> {
+    this.#unwritten += changelog.length;
+    const written = this.#store.write(changelog, floor).then(() => {
+      this.#unwritten -= changelog.length;
+    }, this.#giveStoreUp);
+    if (this.#unwritten > maxUnwritten) await written;
   }
 
   #noteCommit(tookMs: number): void {

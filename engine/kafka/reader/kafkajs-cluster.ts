@@ -120,6 +120,8 @@ const loggerOf = (config: KafkaConfig): unknown =>
 /** Part of what kafkajs decodes from an answer to a Metadata request. */
 interface DecodedMetadata {
   readonly topicMetadata: readonly {
+    readonly topic: string;
+    readonly topicErrorCode: number;
     readonly partitionMetadata: readonly { readonly partitionErrorCode: number }[];
   }[];
 }
@@ -131,9 +133,14 @@ interface MetadataResponse {
 
 /**
  * A partition without a leader has the leader -1, and nothing more. kafkajs takes it for a failure of the whole answer: so one
- * partition whose brokers are down would keep all others from being looked up.
+ * partition whose brokers are down would keep all others from being looked up. So would a topic that was there before and is
+ * deleted, or no longer ours to see: it is left out. One that was never seen is an error, for it may be misspelt.
  */
-async function lenientMetadata(broker: MetadataBroker, topics: readonly string[]): Promise<unknown> {
+async function lenientMetadata(
+  broker: MetadataBroker,
+  topics: readonly string[],
+  seen: Set<string>,
+): Promise<unknown> {
   const { request, response } = broker.lookupRequest(
     apiKeys['Metadata']!,
     requests.requests['Metadata'],
@@ -141,15 +148,21 @@ async function lenientMetadata(broker: MetadataBroker, topics: readonly string[]
   const { decode, parse } = response as MetadataResponse;
   const withoutErrors = (decoded: DecodedMetadata): DecodedMetadata => ({
     ...decoded,
-    topicMetadata: decoded.topicMetadata.map((topic) => ({
-      ...topic,
-      partitionMetadata: topic.partitionMetadata.map((one) => ({ ...one, partitionErrorCode: 0 })),
-    })),
+    topicMetadata: decoded.topicMetadata
+      .filter(({ topic, topicErrorCode }) => topicErrorCode === 0 || !seen.has(topic))
+      .map((topic) => ({
+        ...topic,
+        partitionMetadata: topic.partitionMetadata.map((one) => ({ ...one, partitionErrorCode: 0 })),
+      })),
   });
+  const remember = (decoded: DecodedMetadata): DecodedMetadata => {
+    for (const { topic, topicErrorCode } of decoded.topicMetadata) if (topicErrorCode === 0) seen.add(topic);
+    return decoded;
+  };
   try {
     return await broker.connectionPool.send({
       request,
-      response: { decode, parse: (decoded: DecodedMetadata) => parse(withoutErrors(decoded)) },
+      response: { decode, parse: (decoded: DecodedMetadata) => parse(withoutErrors(remember(decoded))) },
     });
   } catch (error) {
     // As kafkajs's own does it.
@@ -172,9 +185,10 @@ export function createCluster(config: KafkaConfig): KafkaCluster {
   const cluster = newCluster(config);
   const { brokerPool } = cluster as unknown as { readonly brokerPool: BrokerPool };
   const { createBroker } = brokerPool;
+  const seen = new Set<string>();
   brokerPool.createBroker = (options) => {
     const broker = createBroker(options);
-    broker.metadata = (topics) => lenientMetadata(broker, topics);
+    broker.metadata = (topics) => lenientMetadata(broker, topics, seen);
     return broker;
   };
   return cluster;

@@ -247,8 +247,9 @@ class RunningKafkaSink implements KafkaSink {
       },
       onTrouble: (error) => {
         onTrouble(error);
-        const isForGood = !error.retryable && error.code !== 'fenced' && !this.#stopping.signal.aborted;
-        if (isForGood) this.#sink.fail(new SinkError('group-refused', error.message, { cause: error }));
+        // Anything else is asked again by the member itself.
+        if (error.code === 'kafka-refused' && !this.#stopping.signal.aborted)
+          this.#sink.fail(new SinkError('group-refused', error.message, { cause: error }));
       },
     });
   }
