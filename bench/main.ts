@@ -13,6 +13,7 @@ const benchmarks: Readonly<Record<string, readonly string[]>> = {
   kafka: ['kafka/throughput'],
   latency: ['kafka/latency'],
   restore: ['kafka/restore'],
+  codecs: ['codecs/codecs'],
 };
 
 const aims: Readonly<Record<string, string>> = {
@@ -26,6 +27,8 @@ const aims: Readonly<Record<string, string>> = {
   p50Ms: 'aim 8 or less',
   p99Ms: 'aim 25 or less',
   weirCheckpointMs: 'aim under 3,000',
+  sizeRatio: 'of LZ4 everywhere',
+  scanRatio: 'of LZ4 everywhere',
 };
 
 /** What a part prints before its figures is shown as it comes. */

@@ -1,11 +1,11 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Stream } from '#engine/topology/stream.ts';
 import { openEngine, type Engine } from './chdb.fixture.ts';
 import { everyType, everyTypeEvent, streamWith } from './every-type.fixture.ts';
 import { BlockEncoder } from './native/block-encoder.ts';
-import { createTableSql, tableOf } from './tables.ts';
-import { typeName } from './value-type.ts';
+import { addColumnStatements, createStatements, createTableSql, tableOf } from './tables.ts';
+import { quoteText, typeName } from './value-type.ts';
 
 let engine: Engine;
 beforeAll(() => {
@@ -26,11 +26,37 @@ const cases: readonly (readonly [string, Stream<unknown>])[] = [
   ['compacted', compacted],
 ];
 
+/** WEIR_WRITE_GOLDEN=1 writes it; never in CI. */
+function expectGolden(name: string, statements: readonly string[]): void {
+  const sql = statements.map((statement) => `${statement};\n`).join('');
+  const golden = new URL(`golden/${name}.sql`, import.meta.url);
+  if (process.env['WEIR_WRITE_GOLDEN'] === '1' && process.env['CI'] === undefined) writeFileSync(golden, sql);
+  expect(sql).toBe(readFileSync(golden, 'utf8'));
+}
+
 describe('createTableSql', () => {
   test.each(cases)('%s is as in golden/', (name, stream) => {
-    const golden = readFileSync(new URL(`golden/${name}.sql`, import.meta.url), 'utf8');
-    expect(`${createTableSql(tableOf(stream, 'weir'))};\n`).toBe(golden);
+    expectGolden(name, createStatements(tableOf(stream, 'weir')));
   });
+
+  test.each(cases)('on a cluster, %s is as in golden/', (name, stream) => {
+    expectGolden(`${name}-cluster`, createStatements(tableOf(stream, 'weir', { name: 'main' })));
+  });
+
+  test.each(cases)(
+    'on a cluster, %s: the engine parses each statement, also those that add a column',
+    (_, stream) => {
+      const table = tableOf(stream, 'weir', { name: 'main' });
+      const adding = addColumnStatements(table, table.columns.fields[1]!);
+      expect(
+        adding.map(
+          (sql) => / ADD COLUMN/.test(sql) && /^ALTER TABLE `weir`.`(\w+)` ON CLUSTER `main`/.exec(sql)?.[1],
+        ),
+      ).toEqual([`${table.name}_local`, table.name]);
+      for (const sql of [...createStatements(table), ...adding])
+        expect(engine.run(`SELECT length(formatQuerySingleLine(${quoteText(sql)})) > 0`).trim()).toBe('1');
+    },
+  );
 
   test.each(cases)(
     '%s: the engine makes the columns, types and comments that were asked for',

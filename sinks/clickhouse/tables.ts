@@ -53,10 +53,16 @@ export function qualifiedLocal({ database, name, cluster }: Table): string {
   return qualified({ database, name: localName(name, cluster) });
 }
 
+/** The codec that a column gets: its field's, else that of its kind; undefined: the server's own (LZ4). */
+export function columnCodec(column: FieldColumn | AuditColumn): string | undefined {
+  const own = 'path' in column ? column.codec : AUDIT_CODECS[column.name];
+  return own ?? defaultCodec(column.type);
+}
+
 /** A column as `CREATE TABLE` and `ALTER TABLE ADD COLUMN` have it. */
 export function columnDdl(column: FieldColumn | AuditColumn): string {
-  const { defaultSql, codec = defaultCodec(column.type) } =
-    'path' in column ? column : { defaultSql: undefined, codec: AUDIT_CODECS[column.name] };
+  const defaultSql = 'path' in column ? column.defaultSql : undefined;
+  const codec = columnCodec(column);
   return [
     `${quoteName(column.name)} ${typeName(column.type)}`,
     defaultSql === undefined ? '' : ` DEFAULT ${defaultSql}`,

@@ -7,13 +7,13 @@ CREATE TABLE IF NOT EXISTS `weir`.`test_every_types`
     `state` LowCardinality(String) DEFAULT 'DOWN',
     `small` Nullable(Int32),
     `zero_not_null` Nullable(Int32) DEFAULT 0,
-    `large` Int64 DEFAULT -1,
+    `large` Int64 DEFAULT -1 CODEC(T64, ZSTD(1)),
     `ratio` Float32 DEFAULT 0.5,
-    `rate` Float64,
+    `rate` Float64 CODEC(Delta, ZSTD(1)),
     `on` Bool DEFAULT true,
     `raw` String,
     `digest` FixedString(4),
-    `exact_at` Nullable(DateTime64(6, 'UTC')),
+    `exact_at` Nullable(DateTime64(6, 'UTC')) CODEC(Delta, ZSTD(1)),
     `price` Decimal(12, 2),
     `uid` UUID,
     `day` Date32,
@@ -32,10 +32,10 @@ CREATE TABLE IF NOT EXISTS `weir`.`test_every_types`
     `steps` Array(Tuple(`name` LowCardinality(String), `ms` Nullable(Float64))),
     `_topic` LowCardinality(String) COMMENT 'Topic of the record',
     `_partition` Int32 COMMENT 'Partition of the record',
-    `_offset` Int64 COMMENT 'Offset of the record in its partition',
-    `_timestamp` DateTime64(3, 'UTC') COMMENT 'Timestamp of the record in the log',
+    `_offset` Int64 COMMENT 'Offset of the record in its partition' CODEC(DoubleDelta, ZSTD(1)),
+    `_timestamp` DateTime64(3, 'UTC') COMMENT 'Timestamp of the record in the log' CODEC(Delta, ZSTD(1)),
     `_ce_source` LowCardinality(String) COMMENT 'CloudEvents source, from the headers',
-    `_ce_id` String COMMENT 'CloudEvents id, from the headers'
+    `_ce_id` String COMMENT 'CloudEvents id, from the headers' CODEC(ZSTD(3))
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(`at`)
