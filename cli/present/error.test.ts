@@ -2,6 +2,7 @@ import { CommanderError } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { AgentError } from '#agents/agent-error.ts';
 import { CodecError } from '#engine/codec/codec-error.ts';
+import { ClientError } from '#client/client-error.ts';
 import { EngineError } from '#engine/engine-error.ts';
 import { SinkError } from '#sinks/clickhouse/error.ts';
 import { EmbeddedServerError } from '#sinks/clickhouse/server/embedded-server-error.ts';
@@ -24,6 +25,11 @@ describe('exitCodeOf', () => {
     [new EngineError('parameter', ''), 2],
     [new EngineError('task-stopped', ''), 1],
     [new EngineError('recording', ''), 1],
+    [new EngineError('kafka-settings', ''), 2],
+    [new EngineError('kafka-unreachable', ''), 3],
+    [new EngineError('topics-differ', ''), 1],
+    [new ClientError('insecure-listen', ''), 2],
+    [new ClientError('listen', ''), 3],
     [new CodecError('invalid-schema', ['']), 1],
     [new SinkError('clickhouse-transient', ''), 3],
     [new SinkError('not-only-writer', ''), 3],

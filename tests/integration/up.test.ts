@@ -108,10 +108,11 @@ function printedRows(stdout: string, heading: RegExp): readonly (readonly string
 describe('weir up on the local stack', () => {
   test('processes the input of the demo and prints the reports, at two workers of which one is killed', async (context) => {
     needsKafka(context);
-    const run = up('--for', '8s', '--workers', '2', '--io-load');
+    const run = up('--for', '7s', '--workers', '2', '--io-load', '--metrics-port', '0');
     const [first] = await workersAppear(run, 2);
     await run.seen('ClickHouse: ');
-    await sleep(2_000);
+    const readyz = /metrics: (\S+)metrics/.exec(run.output())![1]! + 'readyz';
+    await until(async () => (await send(readyz, { method: 'GET' })).status === 200, 20_000);
     process.kill(first!, 'SIGKILL');
     const { exitCode, stdout, stderr } = await run.ended;
     expect({ exitCode, stderr }).toMatchObject({ exitCode: 0 });
@@ -131,7 +132,7 @@ describe('weir up on the local stack', () => {
       expect(inKafka[topic], topic).toBeGreaterThan(0);
     // The tasks of the killed worker may decide after the simulation has ended: such commands stay unanswered.
     const [issued = 0, acknowledged = 0] = printedRows(stdout, /^Commands$/)[0]!.map(number);
-    expect(acknowledged).toBeGreaterThan(0);
+    expect(issued).toBeGreaterThan(0);
     expect(issued).toBeGreaterThanOrEqual(acknowledged);
     expect(stdout).toContain('\nDead letters: 0\n');
     for (const heading of [/I\/O rate predicted/, /^What bandwidth/, /standby path\?$/])
@@ -191,9 +192,10 @@ describe('weir up on the local stack', () => {
   });
 
   test.for([
+    // First: the group forgets the killed run's sink during the others.
+    ['SIGKILL', 4_000],
     ['SIGINT', 600],
     ['SIGHUP', 2_000],
-    ['SIGKILL', 4_000],
   ] as const)(
     'a run that %s ends after %i ms is over in 6 s, with nothing left running',
     async ([signal, afterMs], context) => {
