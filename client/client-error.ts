@@ -22,7 +22,7 @@ export type ClientErrorCode =
    * readers can tell the repetition by `ce_source` and `ce_id`.
    */
   | 'unknown-outcome'
-  /** Another process took over the transactional id that this one wrote under; nothing that this one left open is visible. */
+  /** Another process took over the transactional id that this one wrote under, and what this one left open is decided. */
   | 'fenced'
   /** No broker answers. */
   | 'kafka-unreachable'

@@ -162,6 +162,7 @@ class Redrive {
       if ('original' in found) return { letter, record: redrivenRecord(letter, found.original) };
       this.#refuse(letter, found.missing);
     } catch (error) {
+      if (this.#isStopped()) return undefined;
       if (!(error instanceof EngineError && error.code === 'unknown-topic')) throw error;
       this.#refuse(letter, error.message);
     }
