@@ -1,5 +1,6 @@
 // Import directions of docs/architecture.md. Each rule names the folder that imports and what it may not reach.
-const ours = '^(engine|schemas|pipelines|sinks|reports|agents|simulators|local|client|dashboard|cli|bench|tests)/';
+const ours =
+  '^(engine|schemas|pipelines|sinks|reports|agents|simulators|local|client|dashboard|cli|bench|tests)/';
 const except = (...folders) => `^(${folders.join('|')})/`;
 const only = (from, ...allowed) => ({
   name: `${from}-imports-only-${allowed.join('-') || 'itself'}`,
