@@ -86,6 +86,14 @@ export function registerDeadLetters(program: Command, io: CliIo): void {
     .command('dead-letters')
     .description(
       'What could not be processed: list it, look at it, and, when the cause is mended, write it back.',
+    )
+    .addHelpText(
+      'after',
+      examples([
+        ['weir dead-letters list --since 2h', 'what failed in the last two hours'],
+        ['weir dead-letters show migration.link-states/0/17', 'all of one'],
+        ['weir dead-letters redrive --all --dry-run', 'what a redrive of all would do'],
+      ]),
     );
   addList(parent, io);
   addShow(parent, io);

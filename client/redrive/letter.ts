@@ -9,9 +9,9 @@ import type { Headers } from '#engine/log/log.ts';
 import { headerText } from '#engine/task/cloud-events.ts';
 
 /** Where the failed record stood: `<topic>/<partition>/<offset>`. */
-export const redrivenFromHeader = 'weir_redriven_from';
+const redrivenFromHeader = 'weir_redriven_from';
 /** How often the record has been redriven, this time included. */
-export const redrivenCountHeader = 'weir_redriven_count';
+const redrivenCountHeader = 'weir_redriven_count';
 
 export interface Letter {
   /** `<topic>/<partition>/<offset>`; of what never was on a topic, another unique text. */
