@@ -12,6 +12,8 @@ async function weir(...argv: string[]): Promise<MemoryIo> {
   return io;
 }
 
+const shown = commandList.filter(({ isHidden = false }) => !isHidden);
+
 describe('weir', () => {
   it('prints its version', async () => {
     const io = await weir('--version');
@@ -24,39 +26,33 @@ describe('weir', () => {
     async (...argv) => {
       const io = await weir(...argv);
 
-      for (const { summary } of commandList) expect(io.out().replace(/\s+/g, ' ')).toContain(summary);
+      for (const { summary } of shown) expect(io.out().replace(/\s+/g, ' ')).toContain(summary);
       expect(io.out()).toContain('130  interrupted');
       expect(io.exitCode()).toBe(0);
     },
   );
 
-  it.each(commandList.map(({ name }) => name))(
-    '%s --help has examples and the global options',
-    async (name) => {
-      for (const argv of [
-        [name, '--help'],
-        ['help', name],
-      ]) {
-        const io = await weir(...argv);
-        expect(io.out()).toContain(`Usage: weir ${name}`);
-        expect(io.out()).toContain(`$ weir ${name}`);
-        expect(io.out()).toContain('--verbose');
-        expect(io.exitCode()).toBe(0);
-      }
-    },
-  );
+  it.each(shown.map(({ name }) => name))('%s --help has examples and the global options', async (name) => {
+    for (const argv of [
+      [name, '--help'],
+      ['help', name],
+    ]) {
+      const io = await weir(...argv);
+      expect(io.out()).toContain(`Usage: weir ${name}`);
+      expect(io.out()).toContain(`$ weir ${name}`);
+      expect(io.out()).toContain('--verbose');
+      expect(io.exitCode()).toBe(0);
+    }
+  });
 
-  it.each(commandList.map(({ name }) => name))(
-    'docs/cli.md describes %s and all of its options',
-    async (name) => {
-      const documentation = readFileSync(join(packageRoot(), 'docs', 'cli.md'), 'utf8');
-      expect(documentation).toContain(`\n## weir ${name}\n`);
-      const options = (await weir(name, '--help')).out().match(/(?<=^ +(?:-\w, )?)--[a-z-]+/gm) ?? [];
-      expect(options).toContain('--verbose');
-      for (const option of options.filter((flag) => flag !== '--help' && flag !== '--version'))
-        expect(documentation).toContain(option);
-    },
-  );
+  it.each(shown.map(({ name }) => name))('docs/cli.md describes %s and all of its options', async (name) => {
+    const documentation = readFileSync(join(packageRoot(), 'docs', 'cli.md'), 'utf8');
+    expect(documentation).toContain(`\n## weir ${name}\n`);
+    const options = (await weir(name, '--help')).out().match(/(?<=^ +(?:-\w, )?)--[a-z-]+/gm) ?? [];
+    expect(options).toContain('--verbose');
+    for (const option of options.filter((flag) => flag !== '--help' && flag !== '--version'))
+      expect(documentation).toContain(option);
+  });
 
   it('without arguments writes its help to stderr: a usage error', async () => {
     const io = await weir();

@@ -76,15 +76,12 @@ export type Mutation =
   /** An insert that was answered by the memory of a token is believed. */
   | 'no look after repeating'
   /** A token is forgotten while an insert with it may still come. */
-  | 'window too small';
-
-/** A part that the code does not have yet. */
-export type Addition =
+  | 'window too small'
   /**
-   * An owner that has read the position waits for the answer to a later heartbeat (kafka/confirmed.ts) before it acts on it. So one
-   * that lost the partition cannot take up its successor's promise.
+   * An owner acts on the position that it has read without waiting for the group's answer to a later heartbeat
+   * (kafka/confirmed.ts): one that lost the partition before takes up its successor's promise.
    */
-  'position confirmed';
+  | 'position not confirmed';
 
 export interface Found {
   readonly worlds: number;
@@ -110,9 +107,9 @@ const batchOf = (token: string): string => token.split('/')[0]!;
 
 class Protocol {
   readonly #records: number;
-  readonly #changed: Mutation | Addition | undefined;
+  readonly #changed: Mutation | undefined;
 
-  constructor(records: number, changed: Mutation | Addition | undefined) {
+  constructor(records: number, changed: Mutation | undefined) {
     this.#records = records;
     this.#changed = changed;
   }
@@ -139,7 +136,7 @@ class Protocol {
     const { position, batch } = owner;
     switch (owner.step) {
       case 'join':
-        if (!owner.isCurrent && this.#changed === 'position confirmed')
+        if (!owner.isCurrent && this.#changed !== 'position not confirmed')
           yield { name: `owner ${index} hears that it is none`, world: without(world, index) };
         else yield to('reads the position', this.#joined(owner, world.committed));
         return;
@@ -337,7 +334,7 @@ interface Visit {
 }
 
 /** Visits every world that can be reached with these faults, up to the first that is wrong. */
-export function explore(records: number, faults: Faults, changed?: Mutation | Addition): Found {
+export function explore(records: number, faults: Faults, changed?: Mutation): Found {
   const protocol = new Protocol(records, changed);
   const first: World = {
     committed: { offset: 0, to: null },

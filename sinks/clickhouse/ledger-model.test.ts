@@ -10,7 +10,7 @@ const timeoutMs = 120_000;
 const none: Faults = { crashes: 0, rebalances: 0, repeats: 0, forgotten: 0, killed: 0 };
 
 describe('the protocol', { timeout: timeoutMs }, () => {
-  test.each<Partial<Faults>>([{ killed: 0 }, { crashes: 2, rebalances: 0 }])(
+  test.each<Partial<Faults>>([{}, { killed: 0 }, { crashes: 2, rebalances: 0 }])(
     'has every record in the table once, whatever comes in whatever order, with %j',
     (fewer) => {
       const { worlds, fault } = explore(records, { ...faults, ...fewer });
@@ -19,21 +19,6 @@ describe('the protocol', { timeout: timeoutMs }, () => {
       expect(worlds).toBeGreaterThan(10_000);
     },
   );
-
-  /**
-   * A gap, found by this model and not closed yet: an owner that lost the partition before it read the position takes up its
-   * successor's promise; its insert is the one with which ClickHouse dies; the successor sends for the first time, is answered
-   * by the memory of the token, and has no reason to look. When kafka/open-partition.ts has the position confirmed, the
-   * addition becomes the protocol, and this a mutation.
-   */
-  test('loses records when an owner that is none meets a ClickHouse that dies, unless positions are confirmed', () => {
-    const { fault } = explore(records, faults);
-    expect(fault?.what).toMatch(/^loss/);
-    const { worlds, fault: left } = explore(records, faults, 'position confirmed');
-    expect(left).toBeUndefined();
-    // With two crashes there are 462,119 worlds, and nothing wrong in them either: 19 s.
-    expect(worlds).toBeGreaterThan(100_000);
-  });
 
   test('comes to its end where nothing happens to it', () => {
     const { worlds, fault } = explore(records, none);
@@ -52,6 +37,7 @@ const mutations: readonly (readonly [Mutation, 'loss' | 'duplicate', Partial<Fau
   ['no look before repeating', 'duplicate', { crashes: 1, forgotten: 1 }],
   ['no look after repeating', 'loss', { killed: 1 }],
   ['window too small', 'duplicate', { repeats: 1, forgotten: 1 }],
+  ['position not confirmed', 'loss', faults],
 ];
 
 describe('the protocol without one of its parts', () => {

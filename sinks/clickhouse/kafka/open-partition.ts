@@ -1,8 +1,8 @@
 /**
  * Takes a partition over from whoever had it before.
  *
- * The order: fence its transactions, so that they are decided; then read the committed position with its promise; then read on
- * from there. A position that is gone although the table has rows is refused: reading from the start would double them.
+ * The order: fence its transactions, so that they are decided; then read the committed position with its promise; then hear from
+ * the group that this is still the owner (ledger-model.test.ts shows what is lost otherwise); then read on from there. A position that is gone although the table has rows is refused: reading from the start would double them.
  */
 import type { ClickHouseClient } from '@clickhouse/client';
 import { EngineError } from '#engine/engine-error.ts';
@@ -16,6 +16,7 @@ import { partitionPorts, type Shared, type TableParts } from '../partition-wirin
 import { retryTransient } from '../retry.ts';
 import type { Open } from '../running-partition.ts';
 import { qualified } from '../tables.ts';
+import { confirmed } from './confirmed.ts';
 import { fencePartition } from './fence-partition.ts';
 import { LetterWriter, type LetterWriting } from './letter-writer.ts';
 import { letterTransactionalId } from './names.ts';
@@ -49,7 +50,12 @@ export function opening(kafka: KafkaShared, parts: TableParts, partition: number
     const writer = new LetterWriter(kafka.letters, owner);
     const { group } = kafka;
     return {
-      ports: partitionPorts(kafka.shared, parts, asSinkReads(source, { group, start, stop }), writer.finish),
+      ports: partitionPorts(
+        kafka.shared,
+        parts,
+        asSinkReads(source, { group, start, stop, member }),
+        writer.finish,
+      ),
       close: async () => {
         source.close();
         await writer.close();
@@ -98,15 +104,23 @@ interface Reading {
   readonly group: string;
   readonly start: number;
   readonly stop: AbortSignal;
+  readonly member: GroupMember;
 }
 
 /** A partition that always has a position, and commits nothing once its owner has to stop. */
-function asSinkReads(source: KafkaPartitionSource, { group, start, stop }: Reading): PartitionSource {
+function asSinkReads(source: KafkaPartitionSource, { group, start, stop, member }: Reading): PartitionSource {
   const { topic, partition } = source;
   return {
     topic,
     partition,
-    committed: async () => (await source.committed()) ?? { offset: start, metadata: '' },
+    // A position that was read by one that is no owner any more may be its successor's promise, and not be acted on.
+    committed: async () => {
+      const found = (await source.committed()) ?? { offset: start, metadata: '' };
+      await confirmed(member, stop).catch(() => {
+        throw new EngineError('fenced', `${topic}/${partition}: it is given back`);
+      });
+      return found;
+    },
     commit: (offset, metadata) =>
       stop.aborted
         ? Promise.reject(new EngineError('fenced', `${topic}/${partition}: it is given back`))
