@@ -65,7 +65,8 @@ export class BenchCluster {
   ): Promise<number> {
     const giveUpAtMs = Date.now() + watch.timeoutMs;
     for (;;) {
-      const [answer] = await this.#admin.fetchOffsets({ groupId: group, topics: [topic] });
+      // A coordinator that is loading its groups has no answer yet.
+      const [answer] = await this.#admin.fetchOffsets({ groupId: group, topics: [topic] }).catch(() => []);
       const now = Date.now();
       const offsets = new Map(answer?.partitions.map(({ partition, offset }) => [partition, Number(offset)]));
       if (ends.every((end, partition) => (offsets.get(partition) ?? -1) >= end)) return now;

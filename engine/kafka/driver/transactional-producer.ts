@@ -63,6 +63,12 @@ const retryPauseMs = 100;
 const callLimitMs = 10_000;
 /** A connection that is closed has a call that hangs look again (I6), which frees its thread: process.exit waits for that. */
 const idleConnectionMs = 20_000;
+/**
+ * The coordinator answers a commit before it has written the transaction's markers, and refuses the next transaction until then
+ * (CONCURRENT_TRANSACTIONS); librdkafka then waits 20 ms. Measured: that was the tail of urgent commits that came right after
+ * another one; a wait of its own costs them at most this.
+ */
+const markersMs = 4;
 const connectMs = 10_000;
 const queueFullPauseMs = 5;
 /** What is not acknowledged when a producer is closed belongs to a transaction that nobody will commit. */
@@ -72,6 +78,7 @@ export class TransactionalProducer {
   readonly #producer: Producer;
   readonly #config: Required<TransactionalProducerConfig>;
   #isClosed = false;
+  #committedAtMs = -Infinity;
   /** Why brokers refuse this client, when they do. */
   #refusal: EngineError | undefined;
   /** The call that is under way, or was last. */
@@ -129,8 +136,15 @@ export class TransactionalProducer {
     }
   }
 
+  /** The predecessor's markers get a moment to be written: see markersMs. */
+  async #letMarkersBeWritten(): Promise<void> {
+    const leftMs = this.#committedAtMs + markersMs - performance.now();
+    if (leftMs > 0) await sleep(leftMs);
+  }
+
   /** @throws EngineError `transaction-aborted`, `outcome-unknown`, `fenced` or `kafka-refused`: see I3 */
   async commit({ records, positions }: Transaction): Promise<void> {
+    await this.#letMarkersBeWritten();
     const deadlineMs = performance.now() + this.#config.commitTimeoutMs;
     try {
       await this.#called((done) => {
@@ -153,6 +167,7 @@ export class TransactionalProducer {
       await this.#patiently(deadlineMs, (done) => {
         this.#producer.commitTransaction(callMs, done);
       });
+      this.#committedAtMs = performance.now();
     } catch (error) {
       if (error instanceof EngineError) throw error;
       const failure = librdkafkaFailure(error);
