@@ -5,58 +5,11 @@ import { describe, expect, it } from 'vitest';
 import { createClient } from '#client/index.ts';
 import { connector } from '#client/producer/broker-connection.ts';
 import { IdempotentProducer } from '#client/producer/idempotent-producer.ts';
-import type { LocalKafka } from '#local/kafka/start-kafka.ts';
 import { linkStates } from '#schemas/migration/generated.ts';
 import { createClientTopics, eventsOf, linksOn, linkState, recordsOf } from './client.fixture.ts';
+import { expectAllOnceInOrder, keys, publishUntil } from './publish-until.fixture.ts';
 import { randomOf } from './interleaved-transactions.fixture.ts';
 import { kafkaForFile } from './kafka.fixture.ts';
-
-const keys = 23;
-
-/** Publishes under bounded concurrency until `done`; returns how many were published. All must be acknowledged. */
-async function publishUntil(
-  kafka: LocalKafka,
-  topic: string,
-  done: AbortSignal,
-): Promise<{ readonly published: number; readonly troubles: number }> {
-  let troubles = 0;
-  const client = createClient({
-    brokers: kafka.bootstrapServers.split(','),
-    source: '/tests/faults',
-    lingerMs: 2,
-    maxBatchBytes: 8_000,
-    maxBufferedRecords: 400,
-    requestTimeoutMs: 5_000,
-    onTrouble: () => {
-      troubles += 1;
-    },
-  });
-  const outcomes: Promise<void>[] = [];
-  for (let n = 0; !done.aborted; n++) {
-    const one = client.publish(linksOn(topic), linkState(`d-${n % keys}`, n));
-    outcomes.push(one);
-    // A rejection before `all` below listens is no accident of the process.
-    one.catch(() => undefined);
-    if (client.stats().waiting > 0) await one.catch(() => undefined);
-    else if (n % 50 === 0) await sleep(1);
-  }
-  await client.close(60_000);
-  await Promise.all(outcomes);
-  return { published: outcomes.length, troubles };
-}
-
-/** Every key has its numbers in order, each once. */
-function expectAllOnceInOrder(
-  records: readonly { readonly key: string; readonly n: number }[],
-  published: number,
-): void {
-  const next = new Map<string, number>();
-  for (const { key, n } of records) {
-    expect(n, `key ${key}`).toBe(next.get(key) ?? Number(key.split('-')[1]));
-    next.set(key, n + keys);
-  }
-  expect(records).toHaveLength(published);
-}
 
 describe('with one broker', () => {
   const local = kafkaForFile({ properties: { 'connections.max.idle.ms': '1500' } });
@@ -217,34 +170,4 @@ describe('with one broker', () => {
         if (!place.endsWith('/-1')) expect(place, key).toBe(places.get(key));
     },
   );
-});
-
-describe('with three brokers', () => {
-  const local = kafkaForFile({ nodes: 3, heapMib: 256 });
-
-  it('each broker killed in its turn', async (context) => {
-    const kafka = local.of(context);
-    const topic = 'three';
-    await createClientTopics(kafka, [{ topic, partitions: 6 }]);
-    const done = new AbortController();
-    const publishing = publishUntil(kafka, topic, done.signal);
-    try {
-      for (const broker of kafka.brokers) {
-        await sleep(1_000);
-        await broker.kill();
-        await sleep(2_000);
-        await broker.restart();
-      }
-      await sleep(1_000);
-    } finally {
-      done.abort();
-    }
-    const { published, troubles } = await publishing;
-    expect(troubles).toBeGreaterThan(2);
-    const events = await eventsOf(kafka, topic, linkStates);
-    expectAllOnceInOrder(
-      events.map(({ event }) => ({ key: event.device_id, n: event.path_epoch })),
-      published,
-    );
-  }, 180_000);
 });
