@@ -227,6 +227,8 @@ export class KafkaRuntime {
       settings: {
         commitIntervalMs: this.#options.commitIntervalMs ?? 100,
         tickIntervalMs: this.#options.tickIntervalMs ?? 100,
+        // A broker with nothing new answers after the wait: three of them, and some time for both sides.
+        staleMs: 3 * (this.#options.fetchWaitMs ?? 100) + 200,
         truncatedInputs: this.#options.truncatedInputs ?? 'stop',
       },
       partitionsOf: (topic) => this.#partitions.get(topic)!,

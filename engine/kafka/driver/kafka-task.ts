@@ -268,7 +268,7 @@ export class KafkaTask {
       for (const one of readers) reader.unassign(one);
       throw error;
     }
-    return readers.map((one) => new TaskInput(one, gate));
+    return readers.map((one) => new TaskInput(one, gate, this.#env.settings.staleMs));
   }
 
   /** Where to read an input from; `position` where the task has one. */

@@ -21,6 +21,8 @@ export interface TaskSettings {
   readonly commitIntervalMs: number;
   /** How often tasks that have something to do learn the wall time. */
   readonly tickIntervalMs: number;
+  /** After so long without an answer of its broker an input does not count as read to its end. */
+  readonly staleMs: number;
   readonly truncatedInputs: TruncatedInputs;
 }
 

@@ -4,8 +4,6 @@ import type { PartitionReader } from '../reader/partition-reader.ts';
 import type { SchemaGate } from './schema-gate.ts';
 
 const fetchRecords = 512;
-/** A broker that has not answered for so long cannot say that a partition has nothing left. */
-const staleMs = 3_000;
 
 export class TaskInput {
   readonly reader: PartitionReader;
@@ -18,7 +16,11 @@ export class TaskInput {
   #ready = 0;
   #wasBehind = false;
 
-  constructor(reader: PartitionReader, gate: SchemaGate) {
+  readonly #staleMs: number;
+
+  /** @param staleMs a broker that has not answered for so long cannot say that the partition has nothing left */
+  constructor(reader: PartitionReader, gate: SchemaGate, staleMs: number) {
+    this.#staleMs = staleMs;
     this.reader = reader;
     this.start = reader.position;
     this.#gate = gate;
@@ -58,7 +60,7 @@ export class TaskInput {
       this.#index === this.#records.length &&
       this.reader.available === 0 &&
       this.reader.isAtEnd &&
-      performance.now() - this.reader.answeredAtMs < staleMs
+      performance.now() - this.reader.answeredAtMs < this.#staleMs
     );
   }
 
