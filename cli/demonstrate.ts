@@ -9,6 +9,7 @@ import { withStack, type Session } from './session.ts';
 import { withSignals } from './signals.ts';
 import { startSources, type SourcesConfig } from './sources.ts';
 import type { StackOptions } from './stack.ts';
+import { passed } from './passed.ts';
 
 export interface Demonstration {
   readonly stack: Omit<StackOptions, 'onNote'>;
@@ -105,18 +106,4 @@ function headline(written: ReadonlyMap<string, number>, durationMs: number): str
   const total = [...written.values()].reduce((sum, n) => sum + n, 0);
   const until = Number.isFinite(durationMs) ? `of ${Math.round(durationMs / 1000)} s` : 'until Ctrl-C';
   return `running ${until}: ${total} events, ${written.get(commands.topic) ?? 0} commands, ${written.get(deadLetters.topic) ?? 0} dead letters`;
-}
-
-/** Resolves after a time (Infinity: never) or when the signal aborts. */
-function passed(durationMs: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = Number.isFinite(durationMs) ? setTimeout(finish, durationMs) : undefined;
-    function finish(): void {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', finish);
-      resolve();
-    }
-    if (signal.aborted) finish();
-    else signal.addEventListener('abort', finish);
-  });
 }

@@ -25,6 +25,7 @@ import { startRun, type KafkaRun, type RunConfig } from './run.ts';
 import { eventsAndRows, showHeadline, startScreen } from './screen.ts';
 import { claimState } from './state-claim.ts';
 import { findTargets, type TargetOptions, type Targets } from './targets.ts';
+import { passed } from '../passed.ts';
 
 export interface UpConfig extends Pick<
   RunConfig,
@@ -205,18 +206,4 @@ function notSettled({ workers, tasks }: KafkaRun, count: number): CliError {
       ],
     },
   );
-}
-
-/** Resolves after a time (Infinity: never) or when the signal aborts. */
-function passed(durationMs: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = Number.isFinite(durationMs) ? setTimeout(finish, durationMs) : undefined;
-    function finish(): void {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', finish);
-      resolve();
-    }
-    if (signal.aborted) finish();
-    else signal.addEventListener('abort', finish);
-  });
 }

@@ -9,14 +9,12 @@
  * I4  A task that fails for good is told once and keeps nothing else from running.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Kafka } from 'kafkajs';
 import type { WriterSchemas } from '../../codec/writer-schemas.ts';
 import { EngineError } from '../../engine-error.ts';
 import { deadLetters } from '../../records/generated.ts';
 import { streamOfOutput, taskCount, validApp, type App } from '../../topology/app.ts';
 import type { Parameters } from '../../topology/processor.ts';
 import { kafkajsConfig, type KafkaConnection } from '../connection.ts';
-import { kafkaFailure } from '../connection-failure.ts';
 import { changelogTopic, membershipGroup, offsetsGroup } from '../names.ts';
 import { type Assignment, GroupMember } from '../reader/group-member.ts';
 import { KafkaReader } from '../reader/kafka-reader.ts';
@@ -31,6 +29,8 @@ import { patiently } from '../patiently.ts';
 import type { TaskEnvironment, TruncatedInputs } from './task-environment.ts';
 import type { TaskStatus } from './task-status.ts';
 import { TaskStores } from './task-stores.ts';
+import { clusterIdOf } from '../cluster-id.ts';
+import { within } from './within.ts';
 
 export interface KafkaRuntimeOptions {
   readonly app: App;
@@ -188,7 +188,7 @@ export class KafkaRuntime {
       directory: this.#options.stateDir,
       app: app.name,
       processors: app.processors.map(({ name }) => name),
-      clusterId: await clusterId(connection),
+      clusterId: await clusterIdOf(connection),
       onTrouble: (task, error) => {
         this.#trouble(task, error);
       },
@@ -352,33 +352,10 @@ export class KafkaRuntime {
   }
 }
 
-async function clusterId(connection: KafkaConnection): Promise<string> {
-  const admin = new Kafka(kafkajsConfig(connection)).admin();
-  try {
-    await admin.connect();
-    return (await admin.describeCluster()).clusterId;
-  } catch (error) {
-    throw kafkaFailure('the cluster cannot be described', error);
-  } finally {
-    await admin.disconnect();
-  }
-}
-
 function giveWay(): Promise<void> {
   return new Promise((resolve) => {
     setImmediate(resolve);
   });
-}
-
-/** Resolves when `work` has ended in any way, or after `timeoutMs`. */
-async function within(timeoutMs: number, work: Promise<unknown>): Promise<void> {
-  const abort = new AbortController();
-  const ended = work.then(
-    () => undefined,
-    () => undefined,
-  );
-  await Promise.race([ended, sleep(timeoutMs, undefined, { signal: abort.signal }).catch(() => undefined)]);
-  abort.abort();
 }
 
 function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {

@@ -25,6 +25,7 @@ import { TaskInput } from './task-input.ts';
 import { asEngineError, TaskRun } from './task-run.ts';
 import type { TaskPhase, TaskStatus } from './task-status.ts';
 import { TransactionalProducer } from './transactional-producer.ts';
+import { within } from './within.ts';
 
 const firstPauseMs = 100;
 const longestPauseMs = 10_000;
@@ -119,18 +120,10 @@ export class KafkaTask {
       // Between two lives nothing is processed that is not committed, or that the next life does not do again.
       this.#isInOrder = this.#phase !== 'failed';
     } else {
-      const abort = new AbortController();
-      const finished = run.finish().then(
-        () => {
-          this.#isInOrder = true;
-        },
-        () => undefined,
-      );
-      await Promise.race([
-        finished,
-        sleep(commitTimeoutMs, undefined, { signal: abort.signal }).catch(() => undefined),
-      ]);
-      abort.abort();
+      const finished = run.finish().then(() => {
+        this.#isInOrder = true;
+      });
+      await within(commitTimeoutMs, finished);
     }
     await this.drop();
   }

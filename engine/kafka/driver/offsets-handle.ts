@@ -8,6 +8,7 @@ import type { EngineError } from '../../engine-error.ts';
 import { type KafkaConnection, librdkafkaConfig } from '../connection.ts';
 import { explainConnecting } from '../connection-librdkafka.ts';
 import { called, type KafkaConsumer, loadLibrdkafka } from './librdkafka.ts';
+import { within } from './within.ts';
 
 const connectMs = 10_000;
 const retryPauseMs = 200;
@@ -54,16 +55,11 @@ export class OffsetsHandle {
   /** Ends the connection, at the latest after `timeoutMs`. */
   async close(timeoutMs: number): Promise<void> {
     if (!this.consumer.isConnected()) return;
-    const abort = new AbortController();
     const disconnected = new Promise<void>((resolve) => {
       this.consumer.disconnect(() => {
         resolve();
       });
     });
-    await Promise.race([
-      disconnected,
-      sleep(timeoutMs, undefined, { signal: abort.signal }).catch(() => undefined),
-    ]);
-    abort.abort();
+    await within(timeoutMs, disconnected);
   }
 }

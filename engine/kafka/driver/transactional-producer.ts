@@ -33,6 +33,7 @@ import {
   type Producer,
 } from './librdkafka.ts';
 import type { OffsetsHandle } from './offsets-handle.ts';
+import { within } from './within.ts';
 
 /** A record with its partition. */
 export type PlacedRecord = Omit<NewRecord, 'partition'> & { readonly partition: number };
@@ -179,13 +180,8 @@ export class TransactionalProducer {
   async close(timeoutMs: number): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    const abort = new AbortController();
     const disconnected = this.#call.catch(() => undefined).then(() => this.#disconnect());
-    await Promise.race([
-      disconnected,
-      sleep(timeoutMs, undefined, { signal: abort.signal }).catch(() => undefined),
-    ]);
-    abort.abort();
+    await within(timeoutMs, disconnected);
   }
 
   /** What librdkafka says beside its calls: why it cannot connect is said here only. */

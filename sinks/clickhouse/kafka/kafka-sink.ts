@@ -12,7 +12,6 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClickHouseClient } from '@clickhouse/client';
-import { Kafka } from 'kafkajs';
 import type { WriterSchemas } from '#engine/codec/writer-schemas.ts';
 import { EngineError } from '#engine/engine-error.ts';
 import { kafkaFailure } from '#engine/kafka/connection-failure.ts';
@@ -36,6 +35,7 @@ import type { Table } from '../tables.ts';
 import { confirmed } from './confirmed.ts';
 import { type KafkaShared, opening } from './open-partition.ts';
 import { sinkGroup } from './names.ts';
+import { clusterIdOf } from '#engine/kafka/cluster-id.ts';
 
 export interface KafkaSinkConfig {
   readonly connection: KafkaConnection;
@@ -95,9 +95,9 @@ export async function startKafkaSink(config: KafkaSinkConfig): Promise<KafkaSink
   // Found out now, not when the first record turns out to be bad.
   loadLibrdkafka();
   const group = sinkGroup(config.app);
+  const clusterId = await clusterIdOf(config.connection);
   for (const database of new Set(config.tables.map((table) => table.database))) {
     const tables = config.tables.filter((table) => table.database === database);
-    const clusterId = await clusterIdOf(config.connection);
     await bindDatabase(config.client, database, kafkaLog(clusterId, group), tables);
   }
   const sink = new RunningKafkaSink(config, group);
@@ -107,18 +107,6 @@ export async function startKafkaSink(config: KafkaSinkConfig): Promise<KafkaSink
   } catch (error) {
     await sink.stop(2_000);
     throw error;
-  }
-}
-
-async function clusterIdOf(connection: KafkaConnection): Promise<string> {
-  const admin = new Kafka(kafkajsConfig(connection)).admin();
-  try {
-    await admin.connect();
-    return (await admin.describeCluster()).clusterId;
-  } catch (error) {
-    throw kafkaFailure('the cluster cannot be looked up', error);
-  } finally {
-    await admin.disconnect();
   }
 }
 
