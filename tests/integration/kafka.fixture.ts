@@ -1,5 +1,6 @@
 /** A real Kafka for the tests of one file, and clients of it. Without Java the tests are skipped, but not in CI. */
-import { Kafka, logLevel } from 'kafkajs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Admin, Kafka, logLevel } from 'kafkajs';
 import { afterAll, beforeAll, type TestContext } from 'vitest';
 import { LocalError } from '#local/local-error.ts';
 import { type LocalKafka, type LocalKafkaConfig, startKafka } from '#local/kafka/start-kafka.ts';
@@ -54,15 +55,33 @@ export async function createTopics(
   const admin = clientOf(kafka).admin();
   await admin.connect();
   try {
+    // Waiting is ours: kafkajs's own fails at a broker that has not heard of a topic yet.
     await admin.createTopics({
-      waitForLeaders: true,
+      waitForLeaders: false,
       topics: topics.map(({ topic, partitions = 1, config = {} }) => ({
         topic,
         numPartitions: partitions,
         configEntries: Object.entries(config).map(([name, value]) => ({ name, value })),
       })),
     });
+    await untilLed(
+      admin,
+      topics.map(({ topic }) => topic),
+    );
   } finally {
     await admin.disconnect();
+  }
+}
+
+/** Resolves when every partition has a leader, as one broker knows it. */
+async function untilLed(admin: Admin, topics: string[]): Promise<void> {
+  for (const giveUpAtMs = performance.now() + 60_000; ;) {
+    // It fails while one of them is unknown or without a leader.
+    const metadata = await admin.fetchTopicMetadata({ topics }).catch((error: unknown) => {
+      if (performance.now() > giveUpAtMs) throw error;
+      return undefined;
+    });
+    if (metadata !== undefined) return;
+    await sleep(50);
   }
 }
