@@ -8,7 +8,7 @@ export interface ClientConfig {
   readonly password?: string;
   /** That names without one are looked up in; it must exist. The server's own default without it. */
   readonly database?: string;
-  /** Connections at a time; more requests than these wait. Default 10. */
+  /** Connections at a time; more requests than these wait. Default 32: inserts of all tables at once (concurrency-limit.ts). */
   readonly maxConnections?: number;
   /** A request without an answer for so long has failed. Default 60,000. */
   readonly requestTimeoutMs?: number;
@@ -16,7 +16,7 @@ export interface ClientConfig {
 
 /** Opens a client; `close` it at the end. Failures reach the caller as errors only: the client itself logs nothing. */
 export function openClient(config: ClientConfig): ClickHouseClient {
-  const { url, username = 'default', password = '', maxConnections = 10, requestTimeoutMs = 60_000 } = config;
+  const { url, username = 'default', password = '', maxConnections = 32, requestTimeoutMs = 60_000 } = config;
   return createClient({
     ...(config.database === undefined ? {} : { database: config.database }),
     url,

@@ -147,7 +147,7 @@ async function insertBatch(
   try {
     await to.patiently(
       () =>
-        shared.inserts.run(() => {
+        shared.inserts.run(table, () => {
           attempts += 1;
           return insertNative(shared.client, { table, block, token }, stop);
         }),

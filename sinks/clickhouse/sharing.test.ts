@@ -33,7 +33,7 @@ describe('ConcurrencyLimit', () => {
       running -= 1;
       if (i % 3 === 0) throw new Error(String(i));
     };
-    const all = await Promise.allSettled(Array.from({ length: 9 }, (_, i) => limit.run(work(i))));
+    const all = await Promise.allSettled(Array.from({ length: 9 }, (_, i) => limit.run('one', work(i))));
     expect(most).toBe(2);
     expect(order).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
     expect(all.map(({ status }) => status === 'rejected')).toEqual([
@@ -47,6 +47,34 @@ describe('ConcurrencyLimit', () => {
       false,
       false,
     ]);
+  });
+
+  test('lets each owner begin one, however many of others do not end', async () => {
+    const limit = new ConcurrencyLimit(2);
+    const begun: string[] = [];
+    const finish: (() => void)[] = [];
+    const hang = (name: string) => (): Promise<void> => {
+      begun.push(name);
+      return new Promise((resolve) => finish.push(resolve));
+    };
+    const hanging = [1, 2, 3].map((i) => limit.run('a', hang(`a${i}`)));
+    expect(begun).toEqual(['a1', 'a2']);
+    // One at a time goes on, in the order of their coming.
+    const names = ['b1', 'b2', 'b3'];
+    await Promise.all(
+      names.map((name) =>
+        limit.run('b', () => {
+          begun.push(name);
+          return Promise.resolve();
+        }),
+      ),
+    );
+    expect(begun).toEqual(['a1', 'a2', ...names]);
+    finish[0]!();
+    await hanging[0];
+    expect(begun.at(-1)).toBe('a3');
+    for (const each of finish) each();
+    await Promise.all(hanging);
   });
 });
 

@@ -5,6 +5,7 @@ import { DEFAULT_RETRY, type RetryConfig } from './retry.ts';
 export interface SinkLimits extends PartitionLimits {
   /** Bytes of all batches together: columns being filled and blocks on their way. */
   readonly maxBytesInFlight: number;
+  /** A table that has none under way may begin one beyond it, so that no table holds up the others. */
   readonly maxConcurrentInserts: number;
   readonly retry: RetryConfig;
 }

@@ -1,0 +1,103 @@
+/** The sink on Kafka when the way to ClickHouse fails: connections cut anywhere, one table's inserts refused or never answered. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { startTestServer, until, type TestServer } from './embedded-clickhouse.fixture.ts';
+import { type Fault, pass } from './faulty-clickhouse.fixture.ts';
+import { kafkaForFile } from './kafka.fixture.ts';
+import { expectEachLetterOnce, refuseSome, startLoad } from './kafka-sink.fixture.ts';
+import { type FaultScene, openFaultScene } from './kafka-sink-faults.fixture.ts';
+
+const local = kafkaForFile();
+let clickHouse: TestServer;
+beforeAll(async () => {
+  clickHouse = await startTestServer();
+});
+afterAll(async () => {
+  await clickHouse.close();
+});
+const open: FaultScene[] = [];
+afterEach(async () => {
+  for (const scene of open.splice(0)) await scene.close();
+});
+
+async function sceneOf(
+  context: Parameters<typeof local.of>[0],
+  ...partitions: number[]
+): Promise<FaultScene> {
+  const scene = await openFaultScene(local.of(context), clickHouse.server.url, partitions);
+  open.push(scene);
+  return scene;
+}
+
+describe('connections to ClickHouse', () => {
+  it('may be cut before, in and after any request, again and again', async (context) => {
+    const { scene, proxy, start } = await sceneOf(context, 4, 2);
+    await refuseSome(scene);
+    const cut = { 'cut-answer': 0, 'cut-request': 0 };
+    const once = (kind: keyof typeof cut): Fault => {
+      cut[kind] += 1;
+      return { kind };
+    };
+    await start();
+    proxy.decide = () => {
+      const random = Math.random();
+      return random < 0.25 ? once('cut-answer') : random < 0.4 ? once('cut-request') : pass;
+    };
+    const load = startLoad(scene, 20);
+    await sleep(5_000);
+    await load.stop();
+    // Still cut while it catches up.
+    await scene.expectExactlyOnce();
+    await expectEachLetterOnce(scene);
+    expect(cut['cut-answer']).toBeGreaterThan(50);
+    expect(cut['cut-request']).toBeGreaterThan(30);
+    // ClickHouse has taken the same insert twice, and kept one.
+    expect(proxy.taken.length - new Set(proxy.taken).size).toBeGreaterThan(10);
+  });
+});
+
+describe('a table whose inserts fail', () => {
+  const refused: Fault = {
+    kind: 'answer',
+    code: 241,
+    name: 'MEMORY_LIMIT_EXCEEDED',
+    message: 'Memory limit (total) exceeded: would use 9.31 GiB, maximum: 9.00 GiB',
+  };
+
+  it.for<readonly [string, Fault]>([
+    ['are refused', refused],
+    ['are never answered', { kind: 'hang' }],
+  ])('waits, and the others go on: they %s', async ([, fault], context) => {
+    const { scene, proxy, start, tableOf } = await sceneOf(context, 6, 2);
+    let tries = 0;
+    proxy.decide = ({ insertInto }) => {
+      if (insertInto !== tableOf(0)) return pass;
+      tries += 1;
+      return fault;
+    };
+    const sink = await start({ limits: { retry: { initialMs: 50, maxMs: 10_000 } } });
+    const load = startLoad(scene, 20);
+    const goOn = async (): Promise<void> => {
+      const rowsOf = async (): Promise<number> => (await sink.stats())[1]!.rows;
+      await until(async () => (await rowsOf()) > 0, 20_000);
+      for (let i = 0; i < 8; i += 1) {
+        const before = await rowsOf();
+        await until(async () => (await rowsOf()) > before, 3_000);
+        await sleep(300);
+      }
+    };
+    await goOn();
+    expect((await sink.stats())[0]).toMatchObject({ rows: 0, deadLetters: 0 });
+    // Six partitions, each with pauses that double from 50 ms.
+    expect(tries).toBeGreaterThanOrEqual(4);
+    expect(tries).toBeLessThan(6 * 9);
+    // Requests that nobody answers are given up when the connection goes.
+    proxy.decide = () => pass;
+    if (fault.kind === 'hang') {
+      await proxy.refuse();
+      await proxy.listen();
+    }
+    await load.stop();
+    await scene.expectExactlyOnce();
+  });
+});
