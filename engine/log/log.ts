@@ -52,7 +52,10 @@ export interface PartitionSource {
   nextOffset?(offset: number): number;
   /** The offset that the next record written will get (on Kafka: the last stable offset). */
   endOffset(): number | Promise<number>;
-  /** Resolves when there may be something new at or after `offset`, or when `signal` aborts. Never rejects. */
+  /**
+   * Resolves when there may be something new at or after `offset`, also when `nextOffset` has come past it, or when `signal`
+   * aborts. Never rejects.
+   */
   waitForData(offset: number, signal: AbortSignal): Promise<void>;
 }
 

@@ -140,7 +140,10 @@ export class PartitionSink {
       if (records.length > 0) {
         if (!(await this.#add(batch, records, limits))) return;
       } else if (batch.isEmpty || this.#isDue(batch) || this.#flushTo > batch.from) return;
-      else await this.#waiter.waitForData(batch.to, batch.startedAtMs + this.#limits.flushIntervalMs);
+      else {
+        const dueAtMs = batch.startedAtMs + this.#limits.flushIntervalMs;
+        await this.#waiter.waitForData(this.#nextOffset(batch.to), dueAtMs);
+      }
       if (!batch.isEmpty && this.#isDue(batch)) return;
     }
   }
@@ -165,9 +168,17 @@ export class PartitionSink {
     return true;
   }
 
-  /** Nothing to do: leave no promise behind, then wait for records. */
+  /** Past what is known to be no record. */
+  #nextOffset(offset: number): number {
+    return this.#ports.source.nextOffset?.(offset) ?? offset;
+  }
+
+  /**
+   * Nothing to do: leave no promise behind, then wait for records, or for what is none, as of an aborted transaction. A position
+   * that stayed before that would seem to lag, and records to be lost once retention has removed what is none.
+   */
   async #idle(stop: AbortSignal): Promise<void> {
-    this.#position = this.#ports.source.nextOffset?.(this.#position) ?? this.#position;
+    this.#position = this.#nextOffset(this.#position);
     if (this.#settled < this.#position) await this.#commitPlain(this.#position, stop);
     if (this.#isEnding) return;
     await this.#waiter.waitForData(this.#position, Infinity);

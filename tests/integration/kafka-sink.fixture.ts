@@ -18,6 +18,7 @@ import { sinkGroup } from '#sinks/clickhouse/kafka/names.ts';
 import { prepareTables } from '#sinks/clickhouse/prepare-tables.ts';
 import { tableOf, type Table } from '#sinks/clickhouse/tables.ts';
 import { until } from './embedded-clickhouse.fixture.ts';
+import { SinkDiary } from './sink-diary.fixture.ts';
 import { createTopics } from './kafka.fixture.ts';
 import { TestProducer } from './librdkafka.fixture.ts';
 
@@ -111,20 +112,26 @@ export interface SinkScene {
   readonly start: (config?: Partial<KafkaSinkConfig>) => Promise<KafkaSink>;
   /** What the table and the topic say, partition by partition, of the group's positions now. */
   readonly audit: () => Promise<readonly TopicAudit[]>;
-  /** Waits until the group has come to the end of every partition; then everything must be in once. */
-  readonly expectExactlyOnce: (timeoutMs?: number) => Promise<readonly TopicAudit[]>;
+  /**
+   * Waits until the group has come to the end of every partition; then everything must be in once. Gives up after `standstillMs`
+   * (60 s by default) without a commit, and at the scene's limit, and tells all that is known.
+   */
+  readonly expectExactlyOnce: (standstillMs?: number) => Promise<readonly TopicAudit[]>;
   readonly rows: <R>(sql: string) => Promise<readonly R[]>;
   readonly close: () => Promise<void>;
 }
 
 let scenes = 0;
 
-/** Topics and a database of their own. */
+/** Topics and a database of their own. Nothing is waited for longer than `limitMs` from now. */
 export async function openScene(
   kafka: LocalKafka,
   url: string,
   partitions: readonly number[],
+  limitMs = Infinity,
 ): Promise<SinkScene> {
+  const limitAtMs = performance.now() + limitMs;
+  const diary = new SinkDiary();
   const app = `scene${++scenes}`;
   const connection: KafkaConnection = { brokers: kafka.bootstrapServers.split(',') };
   const streams = partitions.map((count, i) => thingsOf(`${app}.things-${i}`, count));
@@ -159,15 +166,44 @@ export async function openScene(
       places.map(({ table, partition }) => ({ topic: table.stream.topic, partition })),
     );
   const audit = () => auditTopics({ connection, client, app, tables });
-  const isAtEnd = async (): Promise<boolean> => {
+  /** What the group has committed, partition by partition, and where it ends; and those that are not at their end. */
+  const progress = async (): Promise<{ readonly committed: string; readonly behind: readonly string[] }> => {
     const committed = await positions();
+    const behind: string[] = [];
     for (const { table, partition } of places) {
-      const { topic } = table.stream;
-      const at = committed.get(`${topic}/${partition}`);
-      if ((await reader.offsetOf(topic, partition, 'end')) > (at?.offset ?? 0) || (at?.metadata ?? '') !== '')
-        return false;
+      const place = `${table.stream.topic}/${partition}`;
+      const end = await reader.offsetOf(table.stream.topic, partition, 'end');
+      const { offset = 0, metadata = '' } = committed.get(place) ?? {};
+      if (end > offset || metadata !== '') behind.push(`${place} at ${offset} of ${end} ${metadata}`);
     }
-    return true;
+    return { committed: JSON.stringify([...committed]), behind };
+  };
+  const untilAtEnd = async (standstillMs: number): Promise<void> => {
+    let last = '';
+    let giveUpAtMs = Infinity;
+    for (;;) {
+      const { committed, behind } = await progress();
+      if (behind.length === 0) return;
+      if (committed !== last) giveUpAtMs = performance.now() + standstillMs;
+      last = committed;
+      if (performance.now() > Math.min(giveUpAtMs, limitAtMs)) {
+        const why = performance.now() > giveUpAtMs ? `no commit for ${standstillMs} ms` : 'no time is left';
+        const audits = (await audit()).map(
+          (one) =>
+            `${one.topic}/${one.partition}: ${one.present} rows and ${one.deadLetters} letters of ${one.expected} before ` +
+            `${one.position}${isClean(one) ? '' : ` ${JSON.stringify(one)}`}`,
+        );
+        throw new Error(
+          [
+            `not at the end, ${why}; ${writer.committed} records`,
+            ...behind,
+            ...audits,
+            ...(await diary.tell()),
+          ].join('\n'),
+        );
+      }
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
   };
   return {
     app,
@@ -185,20 +221,16 @@ export async function openScene(
         tables,
         writers: new WriterSchemas(),
         heartbeatMs: 100,
-        ...config,
+        ...diary.heeding(config),
         limits: { maxRows: 2_000, flushIntervalMs: 100, ...config.limits },
       });
+      diary.follow(sink);
       closing.unshift(() => sink.stop(5_000));
       return sink;
     },
     audit,
-    expectExactlyOnce: async (timeoutMs = 60_000) => {
-      const giveUpAtMs = performance.now() + timeoutMs;
-      while (!(await isAtEnd())) {
-        if (performance.now() > giveUpAtMs)
-          throw new Error(`not at the end in ${timeoutMs} ms: ${JSON.stringify(await audit())}`);
-        await new Promise((resolve) => setTimeout(resolve, 100));
-      }
+    expectExactlyOnce: async (standstillMs = 60_000) => {
+      await untilAtEnd(standstillMs);
       const audits = await audit();
       expect(audits.filter((one) => !isClean(one) || one.inDoubtTo !== null)).toEqual([]);
       const ours = audits.filter(({ topic }) => topic.startsWith(`${app}.`));

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { eventCodec } from '#engine/codec/event-codec.ts';
 import { WriterSchemas } from '#engine/codec/writer-schemas.ts';
+import type { LocalKafka } from '#local/kafka/start-kafka.ts';
 import { formatIntent } from '#sinks/clickhouse/intent.ts';
 import { sinkGroup } from '#sinks/clickhouse/kafka/names.ts';
 import { ENCODER_VERSION } from '#sinks/clickhouse/native/block-encoder.ts';
@@ -39,10 +40,31 @@ afterEach(async () => {
 const intentTo = (to: number): string =>
   formatIntent(2, { to, encoder: ENCODER_VERSION, incarnation: '', excluded: [] });
 
+/** What a wait in vain has to tell takes so long, and is to be told before the test's own limit. */
+const tellMs = 15_000;
+
 async function sceneOf(context: Parameters<typeof local.of>[0], ...partitions: number[]): Promise<SinkScene> {
-  const scene = await openScene(local.of(context), clickHouse.server.url, partitions);
+  const scene = await openScene(
+    local.of(context),
+    clickHouse.server.url,
+    partitions,
+    context.task.timeout - tellMs,
+  );
   open.push(scene);
   return scene;
+}
+
+/** Removes the records before an offset in each partition; -1: all that are there. */
+async function deleteRecords(kafka: LocalKafka, topic: string, before: readonly string[]): Promise<void> {
+  const admin = clientOf(kafka).admin();
+  await admin.connect();
+  // Without it kafkajs does not know the topic's leader.
+  await admin.fetchTopicOffsets(topic);
+  await admin.deleteTopicRecords({
+    topic,
+    partitions: before.map((offset, partition) => ({ partition, offset })),
+  });
+  await admin.disconnect();
 }
 
 describe('a sink on Kafka', () => {
@@ -69,6 +91,22 @@ describe('a sink on Kafka', () => {
     }
     await scene.start();
     await scene.expectExactlyOnce();
+  });
+
+  it('comes to the end past what was aborted last, which may then be removed', async (context) => {
+    const scene = await sceneOf(context, 2);
+    const first = await scene.start();
+    for (let i = 0; i < 2; i += 1) await scene.writer.write(scene.streams, 10);
+    await scene.expectExactlyOnce();
+    // The third transaction is aborted, and nothing comes after it.
+    await scene.writer.write(scene.streams, 10);
+    await scene.expectExactlyOnce(10_000);
+    await first.stop(5_000);
+    await deleteRecords(local.of(context), scene.streams[0]!.topic, ['-1', '-1']);
+    const second = await scene.start();
+    await scene.writer.write(scene.streams, 10);
+    await second.drain();
+    expect((await second.stats())[0]).toMatchObject({ rows: 20, lag: 0 });
   });
 
   it('shares partitions with others that come and go under load', async (context) => {
@@ -131,12 +169,7 @@ describe('a sink on Kafka', () => {
     await scene.writer.write(scene.streams, 10);
     const { topic } = scene.streams[0]!;
     await commitAs(sinkGroup(scene.app), scene.connection, { topic, offset: 2, metadata });
-    const admin = clientOf(kafka).admin();
-    await admin.connect();
-    // Without it kafkajs does not know the topic's leader.
-    await admin.fetchTopicOffsets(topic);
-    await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '5' }] });
-    await admin.disconnect();
+    await deleteRecords(kafka, topic, ['5']);
     const sink = await scene.start();
     expect(await sink.failed).toMatchObject({ code, message: expect.stringContaining(message) as string });
   });

@@ -180,6 +180,12 @@ export class PartitionReader {
     return this.#when(() => this.available > 0 || this.#failure !== undefined, signal);
   }
 
+  /** As `waitForData`, but resolves also when the position is past `offset`: what came were no records to be taken. */
+  waitForProgress(offset: number, signal: AbortSignal): Promise<void> {
+    const isPast = (): boolean => this.available > 0 || this.#failure !== undefined || this.position > offset;
+    return this.#when(isPast, signal);
+  }
+
   /** As `waitForData`, but resolves also when the broker has said that the position is the end. */
   settled(signal: AbortSignal): Promise<void> {
     return this.#when(() => this.available > 0 || this.#failure !== undefined || this.isAtEnd, signal);

@@ -110,7 +110,7 @@ class Source implements KafkaPartitionSource {
   async waitForData(offset: number, signal: AbortSignal): Promise<void> {
     if (this.#hasGiven(offset)) return;
     this.#goTo(offset);
-    await this.#partition.waitForData(signal);
+    await this.#partition.waitForProgress(offset, signal);
   }
 
   nextOffset(offset: number): number {
