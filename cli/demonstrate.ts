@@ -19,7 +19,7 @@ export interface Demonstration {
 
 const settleMs = 60_000;
 /** After Ctrl-C everything must be over within 5 s, and the work within less (session.ts). */
-const settleAfterSignalMs = 800;
+const settleAfterSignalMs = 1_500;
 const progressEveryMs = 500;
 
 export async function demonstrate(io: CliIo, demonstration: Demonstration): Promise<void> {
@@ -79,6 +79,10 @@ async function run(
   progress.stop();
   // A ClickHouse that does not take rows would not answer questions either.
   if (isSettled) await summarize(io, session, startedMs, demonstration.stack);
+  else if (signal.aborted)
+    progress.note(
+      `weir: no summary: ClickHouse did not take everything within ${settleAfterSignalMs / 1000} s of the signal`,
+    );
   const stopped = stack.runtime.errors;
   if (stopped.length > 0)
     throw new CliError('failure', `tasks stopped on a bug: ${stopped.map(({ task }) => task).join(', ')}`);

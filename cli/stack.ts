@@ -242,11 +242,12 @@ async function assemble(options: StackOptions, parts: Parts): Promise<Stack> {
       ),
     failed,
     settle: async (timeoutMs) => {
+      const startMs = performance.now();
       haveTasksEnded = await runtime.stop(timeoutMs);
       if (!haveTasksEnded) return false;
       // Twice: the first drain may itself write dead letters.
       const inserted = sink.drain().then(() => sink.drain());
-      return withinTime(Promise.race([inserted, failed]), timeoutMs);
+      return withinTime(Promise.race([inserted, failed]), timeoutMs - (performance.now() - startMs));
     },
     stop: async (timeoutMs) => {
       // Once only: time goes on, and a further turn would let timers write what no summary has seen.

@@ -103,8 +103,11 @@ export async function startTestServer(
   };
 }
 
+/** Much longer than anything takes: a machine that is slow fails no test. */
+const longMs = 60_000;
+
 /** Wait until `condition` holds. */
-export async function until(condition: () => Promise<boolean> | boolean, timeoutMs = 10_000): Promise<void> {
+export async function until(condition: () => Promise<boolean> | boolean, timeoutMs = longMs): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   while (!(await condition())) {
     if (performance.now() > deadline) throw new Error(`not so within ${timeoutMs} ms`);

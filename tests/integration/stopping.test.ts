@@ -4,6 +4,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
+import { readOffsets } from '#engine/embedded/offsets-file.ts';
 import { until } from './embedded-clickhouse.fixture.ts';
 import { startLoad } from './link-load.fixture.ts';
 import {
@@ -15,170 +16,170 @@ import {
   isAlive,
   released,
   startWeir,
+  untilRows,
   weir,
 } from './weir.fixture.ts';
 
-describe.concurrent('weir demo', () => {
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    test(
-      `on ${signal} delivers what it accepted and ends with 0 within 5 s`,
-      () =>
-        inDirectory(async (dataDir) => {
-          const running = startWeir(['demo', '--data', dataDir]);
-          await endpointOf(dataDir);
-          const child = await clickHousePid(dataDir);
-          await sleep(3_500);
-          const startMs = performance.now();
-          running.signalGroup(signal);
-          const { exitCode, stdout, stderr } = await running.ended;
-          expect(performance.now() - startMs).toBeLessThan(5_000);
-          expect({ exitCode, stderr }).toEqual({
-            exitCode: 0,
-            stderr: expect.stringContaining('weir: stopping') as string,
-          });
-          expect(isAlive(child ?? 0)).toBe(false);
-          const lines = stdout.matchAll(/^([a-z]+\.[a-z-]+) +([\d,]+) +[a-z_]+ +/gm);
-          const printed: Readonly<Record<string, number>> = Object.fromEntries(
-            [...lines].map(
-              ([, topic = '', events = '']) => [topic, Number(events.replaceAll(',', ''))] as const,
-            ),
-          );
-          expect(printed['migration.link-states']).toBeGreaterThan(10);
-          await inspect(dataDir, async ({ rowsByTopic, expectExactlyOnce }) => {
-            expect(await rowsByTopic()).toEqual(printed);
-            await expectExactlyOnce();
-          });
-        }),
-      60_000,
-    );
-  }
+/** @returns the process of its ClickHouse, once rows of the simulation have come that far */
+async function inFullSwing(dataDir: string): Promise<number> {
+  const { url } = await endpointOf(dataDir);
+  await untilRows(url, 'migration.link-states', 11);
+  const pid = await clickHousePid(dataDir);
+  expect(pid).toBeGreaterThan(0);
+  return pid!;
+}
 
-  test(
-    'on a second Ctrl-C ends at once with 130 and leaves no process behind',
-    () =>
+/** Events by topic that the first run on a directory took, delivered or not. */
+async function acceptedIn(dataDir: string): Promise<Readonly<Record<string, number>>> {
+  const ends = await readOffsets(join(dataDir, 'offsets.json'));
+  return Object.fromEntries([...ends].map(([topic, of]) => [topic, of.reduce((sum, end) => sum + end, 0)]));
+}
+
+// One at a time: the time that each takes to end is measured.
+describe('weir demo', () => {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    test(`on ${signal} delivers what it accepted and ends with 0 within 5 s`, () =>
       inDirectory(async (dataDir) => {
         const running = startWeir(['demo', '--data', dataDir]);
-        await endpointOf(dataDir);
-        const child = (await clickHousePid(dataDir)) ?? 0;
-        // Stopped, ClickHouse cannot answer: the first signal has something to wait for.
-        process.kill(child, 'SIGSTOP');
-        await sleep(300);
-        running.signalGroup('SIGINT');
-        await until(() => running.stderr().includes('once more to stop at once'));
+        const child = await inFullSwing(dataDir);
         const startMs = performance.now();
-        running.signalGroup('SIGINT');
-        expect(await running.ended).toMatchObject({ exitCode: 130 });
-        expect(performance.now() - startMs).toBeLessThan(1_000);
-        process.kill(child, 'SIGCONT');
-        await until(() => !isAlive(child), 8_000);
-      }),
-    60_000,
-  );
+        running.signalGroup(signal);
+        const { exitCode, stdout, stderr } = await running.ended;
+        expect(performance.now() - startMs).toBeLessThan(5_000);
+        expect({ exitCode, stderr }).toEqual({
+          exitCode: 0,
+          stderr: expect.stringContaining('weir: stopping') as string,
+        });
+        expect(isAlive(child)).toBe(false);
+        const lines = stdout.matchAll(/^([a-z]+\.[a-z-]+) +([\d,]+) +[a-z_]+ +/gm);
+        const printed: Readonly<Record<string, number>> = Object.fromEntries(
+          [...lines].map(
+            ([, topic = '', events = '']) => [topic, Number(events.replaceAll(',', ''))] as const,
+          ),
+        );
+        // A machine that is too slow for it within the time ends without.
+        if (!stderr.includes('weir: no summary: ')) expect(printed).toEqual(await acceptedIn(dataDir));
+        await inspect(dataDir, async ({ rowsByTopic, expectExactlyOnce }) => {
+          const rows = await rowsByTopic();
+          expect(rows).toEqual(await acceptedIn(dataDir));
+          expect(rows['migration.link-states']).toBeGreaterThan(10);
+          await expectExactlyOnce();
+        });
+      }));
+  }
+
+  test('on a second Ctrl-C ends at once with 130 and leaves no process behind', () =>
+    inDirectory(async (dataDir) => {
+      const running = startWeir(['demo', '--data', dataDir]);
+      const child = await inFullSwing(dataDir);
+      // Stopped, ClickHouse cannot answer: the first signal has something to wait for.
+      process.kill(child, 'SIGSTOP');
+      running.signalGroup('SIGINT');
+      await until(() => running.stderr().includes('once more to stop at once'));
+      const startMs = performance.now();
+      running.signalGroup('SIGINT');
+      expect(await running.ended).toMatchObject({ exitCode: 130 });
+      // Of the 4.5 s that it would have waited for.
+      expect(performance.now() - startMs).toBeLessThan(2_000);
+      process.kill(child, 'SIGCONT');
+      await until(() => !isAlive(child));
+    }));
 });
 
 describe('when ClickHouse does not answer', () => {
-  test(
-    'Ctrl-C still ends weir demo within 5 s; what it accepted is kept, and the next command delivers it',
-    () =>
-      inDirectory(async (dataDir) => {
-        const running = startWeir(['demo', '--data', dataDir]);
-        await endpointOf(dataDir);
-        const child = (await clickHousePid(dataDir)) ?? 0;
-        await sleep(1_500);
-        process.kill(child, 'SIGSTOP');
-        await sleep(2_000);
-        const startMs = performance.now();
-        running.signalGroup('SIGINT');
-        const { exitCode, stderr } = await running.ended;
-        expect(performance.now() - startMs).toBeLessThan(5_500);
-        expect(exitCode).toBe(1);
-        expect(isAlive(child)).toBe(false);
-        const kept = Number(/(\d+) records did not reach ClickHouse in time/.exec(stderr)?.[1]);
-        expect(kept).toBeGreaterThan(5);
-        expect(stderr).toContain(join(dataDir, 'undelivered'));
+  test('Ctrl-C still ends weir demo within 5 s; what it accepted is kept, and the next command delivers it', () =>
+    inDirectory(async (dataDir) => {
+      const running = startWeir(['demo', '--data', dataDir]);
+      const child = await inFullSwing(dataDir);
+      process.kill(child, 'SIGSTOP');
+      // The simulation goes on meanwhile, by the wall clock.
+      await sleep(2_000);
+      const startMs = performance.now();
+      running.signalGroup('SIGINT');
+      const { exitCode, stderr } = await running.ended;
+      expect(performance.now() - startMs).toBeLessThan(5_500);
+      expect({ exitCode, stderr }).toMatchObject({ exitCode: 1 });
+      expect(stderr).not.toContain('did not stop within');
+      expect(isAlive(child)).toBe(false);
+      const kept = Number(/(\d+) records did not reach ClickHouse in time/.exec(stderr)?.[1]);
+      expect(kept).toBeGreaterThan(5);
+      expect(stderr).toContain(join(dataDir, 'undelivered'));
+      const accepted = await acceptedIn(dataDir);
 
-        const next = await weir(['produce', 'migration.link-states', '--data', dataDir]);
-        expect(next).toMatchObject({ exitCode: 0 });
-        expect(next.stderr).toContain(`delivering ${kept} records that an earlier run kept`);
-        expect(existsSync(join(dataDir, 'undelivered'))).toBe(false);
-        await inspect(dataDir, async ({ expectExactlyOnce }) => {
-          await expectExactlyOnce();
-        });
-      }),
-    60_000,
-  );
+      const next = await weir(['produce', 'migration.link-states', '--data', dataDir]);
+      expect(next).toMatchObject({ exitCode: 0 });
+      // Fewer where an insert was done, and ClickHouse stopped before it could say so.
+      const delivered = Number(/delivering (\d+) records that an earlier run kept/.exec(next.stderr)?.[1]);
+      expect(delivered).toBeGreaterThan(0);
+      expect(delivered).toBeLessThanOrEqual(kept);
+      expect(existsSync(join(dataDir, 'undelivered'))).toBe(false);
+      await inspect(dataDir, async ({ rowsByTopic, expectExactlyOnce }) => {
+        const rows = await rowsByTopic();
+        // Every run announces its schemas.
+        expect({ ...rows, 'weir.schemas': 0 }).toEqual({ ...accepted, 'weir.schemas': 0 });
+        await expectExactlyOnce();
+      });
+    }));
 
-  test(
-    'tens of thousands of records are kept and delivered once, though the runs that deliver them are killed',
-    () =>
-      inDirectory(async (dataDir) => {
-        const written = await inStack(dataDir, async (stack) => {
-          const load = startLoad(stack, 2_000);
-          await load.done;
-          await until(async () => (await stack.sink.stats()).some(({ rows }) => rows > 500));
-          // In the midst of inserts: some promise is left open.
-          const more = startLoad(stack, 15_000);
-          await sleep(150);
-          process.kill(stack.clickHousePid() ?? 0, 'SIGSTOP');
-          await more.done;
-          expect(await stack.stop(4_500)).toMatchObject({ kept: expect.any(Number) as number });
-          return Object.fromEntries(stack.written());
-        });
-        expect(written['migration.link-states']).toBe(17_000);
-        const lists = async (): Promise<readonly string[]> => readdir(join(dataDir, 'undelivered'));
-        expect(await lists()).toContain('undelivered.json');
+  test('tens of thousands of records are kept and delivered once, though the runs that deliver them are killed', () =>
+    inDirectory(async (dataDir) => {
+      const written = await inStack(dataDir, async (stack) => {
+        const load = startLoad(stack, 2_000);
+        await load.done;
+        await until(async () => (await stack.sink.stats()).some(({ rows }) => rows > 500));
+        // In the midst of inserts: some promise is left open.
+        const more = startLoad(stack, 15_000);
+        await sleep(150);
+        process.kill(stack.clickHousePid() ?? 0, 'SIGSTOP');
+        await more.done;
+        expect(await stack.stop(4_500)).toMatchObject({ kept: expect.any(Number) as number });
+        return Object.fromEntries(stack.written());
+      });
+      expect(written['migration.link-states']).toBe(17_000);
+      const lists = async (): Promise<readonly string[]> => readdir(join(dataDir, 'undelivered'));
+      expect(await lists()).toContain('undelivered.json');
 
-        for (const afterMs of [0, 120]) {
-          const delivering = startWeir(['produce', 'migration.link-states', '--data', dataDir]);
-          await until(
-            () => /delivering \d+ records that an earlier run kept/.test(delivering.stderr()),
-            20_000,
-          );
-          await sleep(afterMs);
-          process.kill(delivering.pid, 'SIGKILL');
-          expect(await delivering.ended).toMatchObject({ signal: 'SIGKILL' });
-          await released(dataDir);
-        }
-        expect(await weir(['produce', 'migration.link-states', '--data', dataDir])).toMatchObject({
-          exitCode: 0,
-        });
-        expect(existsSync(join(dataDir, 'undelivered'))).toBe(false);
-        await inspect(dataDir, async ({ rowsByTopic, expectExactlyOnce }) => {
-          const rows = await rowsByTopic();
-          // Every run announces its schemas; one that was killed may not have got to it.
-          expect(rows).toEqual({ ...written, 'weir.schemas': rows['weir.schemas'] });
-          await expectExactlyOnce();
-        });
-      }),
-    90_000,
-  );
+      for (const afterMs of [0, 120]) {
+        const delivering = startWeir(['produce', 'migration.link-states', '--data', dataDir]);
+        await until(() => /delivering \d+ records that an earlier run kept/.test(delivering.stderr()));
+        await sleep(afterMs);
+        process.kill(delivering.pid, 'SIGKILL');
+        expect(await delivering.ended).toMatchObject({ signal: 'SIGKILL' });
+        await released(dataDir);
+      }
+      expect(await weir(['produce', 'migration.link-states', '--data', dataDir])).toMatchObject({
+        exitCode: 0,
+      });
+      expect(existsSync(join(dataDir, 'undelivered'))).toBe(false);
+      await inspect(dataDir, async ({ rowsByTopic, expectExactlyOnce }) => {
+        const rows = await rowsByTopic();
+        // Every run announces its schemas; one that was killed may not have got to it.
+        expect(rows).toEqual({ ...written, 'weir.schemas': rows['weir.schemas'] });
+        await expectExactlyOnce();
+      });
+    }));
 
-  test(
-    'nor can be started again, weir demo ends with 3 and the reason; the next command delivers what was kept',
-    () =>
-      inDirectory(async (dataDir) => {
-        const running = startWeir(['demo', '--data', dataDir]);
-        await endpointOf(dataDir);
-        await sleep(1_000);
-        while (isAlive(running.pid)) {
-          const pid = await clickHousePid(dataDir);
-          if (pid !== undefined) process.kill(pid, 'SIGKILL');
-          await sleep(20);
-        }
-        const { exitCode, stderr } = await running.ended;
-        expect(exitCode).toBe(3);
-        expect(stderr).toContain(
-          `weir: ClickHouse on ${join(dataDir, 'clickhouse')} died 6 times soon after its start`,
-        );
-        expect(stderr).toMatch(/\d+ records did not reach ClickHouse in time; they are kept in/);
-        expect(await weir(['produce', 'migration.link-states', '--data', dataDir])).toMatchObject({
-          exitCode: 0,
-        });
-        await inspect(dataDir, async ({ rowsByTopic, expectExactlyOnce }) => {
-          expect((await rowsByTopic())['migration.link-states']).toBeGreaterThan(10);
-          await expectExactlyOnce();
-        });
-      }),
-    60_000,
-  );
+  test('nor can be started again, weir demo ends with 3 and the reason; the next command delivers what was kept', () =>
+    inDirectory(async (dataDir) => {
+      const running = startWeir(['demo', '--data', dataDir]);
+      await inFullSwing(dataDir);
+      while (isAlive(running.pid)) {
+        const pid = await clickHousePid(dataDir);
+        if (pid !== undefined) process.kill(pid, 'SIGKILL');
+        await sleep(20);
+      }
+      const { exitCode, stderr } = await running.ended;
+      expect(exitCode).toBe(3);
+      expect(stderr).toContain(
+        `weir: ClickHouse on ${join(dataDir, 'clickhouse')} died 6 times soon after its start`,
+      );
+      expect(stderr).toMatch(/\d+ records did not reach ClickHouse in time; they are kept in/);
+      expect(await weir(['produce', 'migration.link-states', '--data', dataDir])).toMatchObject({
+        exitCode: 0,
+      });
+      await inspect(dataDir, async ({ rowsByTopic, expectExactlyOnce }) => {
+        expect((await rowsByTopic())['migration.link-states']).toBeGreaterThan(10);
+        await expectExactlyOnce();
+      });
+    }));
 });

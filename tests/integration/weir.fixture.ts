@@ -11,10 +11,11 @@ import { weirApp } from '#cli/app.ts';
 import { allMigrations } from '#cli/migrations.ts';
 import { startStack, type Stack, type StackOptions } from '#cli/stack.ts';
 import { auditTable } from '#sinks/clickhouse/audit.ts';
+import { identityOf } from '#local/process-identity.ts';
 import { openClient } from '#sinks/clickhouse/client.ts';
 import { startEmbeddedServer } from '#sinks/clickhouse/server/embedded-server.ts';
 import { qualified, tableOf } from '#sinks/clickhouse/tables.ts';
-import { until } from './embedded-clickhouse.fixture.ts';
+import { send, until } from './embedded-clickhouse.fixture.ts';
 
 const program = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
@@ -104,14 +105,9 @@ export async function inStack<T>(
   }
 }
 
+/** A process that has ended is not alive, though its parent has not asked yet how (a zombie). */
 export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ESRCH') return false;
-    throw error;
-  }
+  return identityOf(pid) !== undefined;
 }
 
 /** The process that has the ClickHouse data of this directory, if one does. */
@@ -123,7 +119,7 @@ export async function clickHousePid(dataDir: string): Promise<number | undefined
 
 /** Waits until nobody has the ClickHouse data: after a SIGKILL of `weir` its child closes it in order. */
 export async function released(dataDir: string): Promise<void> {
-  await until(async () => (await clickHousePid(dataDir)) === undefined, 10_000);
+  await until(async () => (await clickHousePid(dataDir)) === undefined);
 }
 
 /** Waits until a running `weir` on this directory announces its ClickHouse. */
@@ -133,8 +129,15 @@ export async function endpointOf(dataDir: string): Promise<{ readonly url: strin
   await until(async () => {
     text = await readFile(path, 'utf8').catch(() => '');
     return text !== '';
-  }, 20_000);
+  });
   return JSON.parse(text) as { url: string; pid: number };
+}
+
+/** Waits until the ClickHouse of a running `weir` has this many rows of a topic: the run is in full swing. */
+export async function untilRows(url: string, topic: string, count: number): Promise<void> {
+  const table = tables.find(({ stream }) => stream.topic === topic)!;
+  const query = `SELECT count() FROM ${qualified(table)}`;
+  await until(async () => Number((await send(url, { method: 'POST', body: query })).text) >= count);
 }
 
 export const tables = weirApp.streams.map((stream) => tableOf(stream, 'default'));
