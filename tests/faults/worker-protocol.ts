@@ -16,6 +16,8 @@ export interface WorkerConfig {
   readonly sessionTimeoutMs?: number;
   readonly schemaWaitMs?: number;
   readonly truncatedInputs?: 'stop' | 'skip';
+  /** Whether it tells of each commit as it begins. */
+  readonly tellCommits?: boolean;
 }
 
 export interface TaskLine {
@@ -37,6 +39,8 @@ export type WorkerMessage =
       readonly ready: boolean;
       readonly tasks: readonly TaskLine[];
     }
+  /** A task begins a transaction now. */
+  | { readonly kind: 'commit' }
   | { readonly kind: 'trouble'; readonly task: string; readonly code: string; readonly message: string }
   /** A task has failed for good. */
   | { readonly kind: 'failed'; readonly task: string; readonly message: string }

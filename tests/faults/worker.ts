@@ -6,6 +6,7 @@
  */
 import { WriterSchemas } from '#engine/codec/writer-schemas.ts';
 import { KafkaRuntime } from '#engine/kafka/driver/kafka-runtime.ts';
+import { TransactionalProducer } from '#engine/kafka/driver/transactional-producer.ts';
 import { foldingApp } from '../integration/folding.fixture.ts';
 import { countingApp } from './counting.fixture.ts';
 import type { WorkerConfig, WorkerMessage } from './worker-protocol.ts';
@@ -42,9 +43,21 @@ function watch(runtime: KafkaRuntime): NodeJS.Timeout {
   }, statusEveryMs);
 }
 
-const { bootstrapServers, app, partitions, kind, ...options } = JSON.parse(
+/** So that a test can kill or freeze the process in the middle of one. */
+function tellOfCommits(): void {
+  const { prototype } = TransactionalProducer;
+  // eslint-disable-next-line @typescript-eslint/unbound-method -- it is called on its object
+  const { commit } = prototype;
+  prototype.commit = function (transaction) {
+    tell({ kind: 'commit' });
+    return commit.call(this, transaction);
+  };
+}
+
+const { bootstrapServers, app, partitions, kind, tellCommits, ...options } = JSON.parse(
   process.argv[2] ?? '',
 ) as WorkerConfig;
+if (tellCommits === true) tellOfCommits();
 const runtime = await KafkaRuntime.start({
   app: (kind === 'counting' ? countingApp : foldingApp)(app, partitions).app,
   connection: { brokers: bootstrapServers.split(',') },

@@ -18,8 +18,9 @@ import { fileURLToPath } from 'node:url';
 import type { TaskLine, WorkerConfig, WorkerMessage } from './worker-protocol.ts';
 
 const program = fileURLToPath(new URL('../../dist/tests/faults/worker.js', import.meta.url));
-const readyMs = 60_000;
-const stopMs = 20_000;
+/** Much longer than anything takes: a machine that is slow fails no test. */
+const readyMs = 120_000;
+const stopMs = 60_000;
 
 type Status = Extract<WorkerMessage, { readonly kind: 'status' }>;
 type Trouble = Extract<WorkerMessage, { readonly kind: 'trouble' }>;
@@ -31,6 +32,7 @@ export class Worker {
   readonly #exited: Promise<void>;
   readonly #listeners = new Set<() => void>();
   #status: Status | undefined;
+  #commitsBegun = 0;
   #failure: string | undefined;
   #stderr = '';
   #stopped: boolean | undefined;
@@ -66,6 +68,11 @@ export class Worker {
   /** What it told last of its tasks. */
   get tasks(): readonly TaskLine[] {
     return this.#status?.tasks ?? [];
+  }
+
+  /** Of all its tasks, if its config has it tell. */
+  get commitsBegun(): number {
+    return this.#commitsBegun;
   }
 
   get isReady(): boolean {
@@ -136,6 +143,9 @@ export class Worker {
     switch (message.kind) {
       case 'status':
         this.#status = message;
+        break;
+      case 'commit':
+        this.#commitsBegun += 1;
         break;
       case 'trouble':
         this.troubles.push(message);
