@@ -61,7 +61,7 @@ describe('classify', () => {
   });
 
   test('a described failure names place and code, and says whether to try again', () => {
-    expect(describeFailure(answer(60, 'no table'), 'permanent', 'table a.b, t/0')).toMatchObject({
+    expect(describeFailure(answer(60, 'no table '), 'permanent', 'table a.b, t/0')).toMatchObject({
       code: 'clickhouse-permanent',
       retryable: false,
       message: 'table a.b, t/0: no table (ClickHouse code 60)',

@@ -62,5 +62,5 @@ export function describeFailure(error: unknown, failure: InsertFailure, place: s
       : failure === 'transient'
         ? 'clickhouse-transient'
         : 'clickhouse-data';
-  return new SinkError(sinkCode, `${place}: ${reasonOf(error)}${code}`, { cause: error });
+  return new SinkError(sinkCode, `${place}: ${reasonOf(error).trimEnd()}${code}`, { cause: error });
 }

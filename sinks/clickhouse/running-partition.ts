@@ -9,7 +9,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EngineError } from '#engine/engine-error.ts';
 import type { PartitionSource } from '#engine/log/log.ts';
-import { reasonOf, SinkError } from './error.ts';
+import { SinkError } from './error.ts';
+import { describeFailure } from './insert-error.ts';
 import type { PartitionLimits, PartitionPorts } from './partition-ports.ts';
 import { PartitionSink } from './partition-sink.ts';
 import type { Table } from './tables.ts';
@@ -181,8 +182,11 @@ export class RunningPartition {
   #asFailure(error: unknown): SinkError {
     if (error instanceof SinkError) return error;
     const { table, topic, partition } = this.place;
-    const message = `table ${table.name}, ${topic}/${partition}: ${reasonOf(error)}`;
-    return new SinkError('clickhouse-permanent', message, { cause: error });
+    return describeFailure(
+      error,
+      'permanent',
+      `table ${table.database}.${table.name}, ${topic}/${partition}`,
+    );
   }
 }
 

@@ -30,7 +30,14 @@ export interface Asked {
  */
 export type Fault =
   | { readonly kind: 'pass' }
-  | { readonly kind: 'answer'; readonly code: number; readonly name: string; readonly message: string }
+  | {
+      readonly kind: 'answer';
+      readonly code: number;
+      readonly name: string;
+      readonly message: string;
+      /** `DB::Exception` by default. */
+      readonly thrownAs?: string;
+    }
   | { readonly kind: 'page'; readonly status: number; readonly text: string }
   | { readonly kind: 'cut-answer' }
   | { readonly kind: 'cut-request' }
@@ -53,8 +60,13 @@ export interface FaultyClickHouse {
 }
 
 /** As ClickHouse writes an exception. */
-export const exceptionText = (code: number, name: string, message: string): string =>
-  `Code: ${code}. DB::Exception: ${message} (${name}) (version 26.7.1.1 (official build))\n`;
+const exceptionText = ({
+  code,
+  name,
+  message,
+  thrownAs = 'DB::Exception',
+}: Fault & { kind: 'answer' }): string =>
+  `Code: ${code}. ${thrownAs}: ${message} (${name}) (version 26.7.1.1 (official build))\n`;
 
 /** Rows of a Native block of a client that names no revision. */
 export function rowsOfBlock(block: Buffer): number {
@@ -168,7 +180,7 @@ async function carryOut(
           'Content-Type': 'text/plain; charset=UTF-8',
           'X-ClickHouse-Exception-Code': String(fault.code),
         })
-        .end(exceptionText(fault.code, fault.name, fault.message));
+        .end(exceptionText(fault));
       return;
     case 'cut-request':
       await forwardHalf(request);
