@@ -1,7 +1,7 @@
 /** Membership in a consumer group, its commits, and a partition as the sink reads it, on a real broker. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { logLevel } from 'kafkajs';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type Assignment, GroupMember, type GroupMemberConfig } from '#engine/kafka/reader/group-member.ts';
 import { KafkaReader } from '#engine/kafka/reader/kafka-reader.ts';
 import { kafkaPartitionSource } from '#engine/kafka/reader/partition-source.ts';
@@ -71,6 +71,10 @@ describe('a group', () => {
     const joining = join(kafka, 'shared');
     expect(await Promise.race([joining, sleep(1_000, 'waits')])).toBe('waits');
     await first.member.commit('shared', 0, 5, 'while preparing');
+    const sinceMs = performance.now();
+    await until(() => first.member.heardAtMs > sinceMs);
+    // Not by joining anew.
+    expect(first.events).toHaveLength(1);
     release();
     const second = await joining;
     await until(() => first.events.length === 2);
@@ -102,6 +106,21 @@ describe('a group', () => {
     const quick = await join(kafka, 'slow', { rebalanceTimeoutMs: 600 });
     await until(() => slow.events.length === 3 && sizes(slow.member, quick.member).join() === '1,1');
     expect(slow.events[1]).toBe('lost');
+  });
+
+  it('hears of a rebalance after the clock was set back', async (context) => {
+    const kafka = local.of(context);
+    await createTopics(kafka, [{ topic: 'back', partitions: 2 }]);
+    const first = await join(kafka, 'back');
+    const now = Date.now;
+    const clock = vi.spyOn(Date, 'now').mockImplementation(() => now() - 3_600_000);
+    closing.push(() => {
+      clock.mockRestore();
+      return Promise.resolve();
+    });
+    const second = await join(kafka, 'back');
+    await until(() => sizes(first.member, second.member).join() === '1,1');
+    expect(first.events.slice(0, 3)).toEqual(['assigned 0,1', 'prepare', 'assigned 0']);
   });
 
   it('takes a member in again after its broker was away', async (context) => {

@@ -111,7 +111,10 @@ export class GroupMember {
     return this.#assignment;
   }
 
-  /** When the heartbeat (or join) was sent that the group answered last, on the clock of `performance.now()`. */
+  /**
+   * When the heartbeat (or join) was sent that the group answered last, on the clock of `performance.now()`: what is assigned now
+   * was this member's then. Goes on while the member prepares for a rebalance.
+   */
   get heardAtMs(): number {
     return this.#heardAtMs;
   }
@@ -255,11 +258,14 @@ export class GroupMember {
   async #heartbeat(): Promise<'none' | 'rebalance' | 'lost'> {
     const sentAtMs = performance.now();
     try {
-      await this.#group.heartbeat({ interval: 0 });
+      // kafkajs leaves it out, and says nothing, until so long after the last one by a clock that may be set back.
+      await this.#group.heartbeat({ interval: -Infinity });
       this.#heardAtMs = sentAtMs;
       return 'none';
     } catch (error) {
       const type = typeOf(error);
+      // The group says so to a member of the generation that is in force until all have joined anew.
+      if (type === 'REBALANCE_IN_PROGRESS') this.#heardAtMs = sentAtMs;
       if (isRebalance(type)) return 'rebalance';
       if (isLoss(type)) return 'lost';
       this.#config.onTrouble(this.#explain(error));
