@@ -16,6 +16,10 @@ export default defineConfig({
           name: 'unit',
           sequence: { groupOrder: 0 },
           include: ['{engine,schemas,pipelines,sinks,agents,simulators,local,client,cli,bench}/**/*.test.ts'],
+          // Time limits are for what hangs: much longer than anything takes, so that a slow machine fails no test.
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          expect: { poll: { timeout: 30_000 } },
         },
       },
       {
@@ -26,8 +30,8 @@ export default defineConfig({
           sequence: { groupOrder: 1 },
           include: ['tests/integration/**/*.test.ts'],
           globalSetup: ['./tests/support/build-dist.ts'],
-          testTimeout: 120_000,
-          hookTimeout: 60_000,
+          testTimeout: 240_000,
+          hookTimeout: 120_000,
           maxWorkers: 2,
         },
       },
@@ -38,8 +42,8 @@ export default defineConfig({
           sequence: { groupOrder: 2 },
           include: ['tests/faults/**/*.test.ts'],
           globalSetup: ['./tests/support/build-dist.ts'],
-          testTimeout: 300_000,
-          hookTimeout: 60_000,
+          testTimeout: 600_000,
+          hookTimeout: 120_000,
           // One cluster and its workers at a time: the tests measure time-outs.
           fileParallelism: false,
         },

@@ -101,7 +101,7 @@ function run(
   };
 }
 
-async function until(condition: () => boolean, timeoutMs = 3_000): Promise<void> {
+async function until(condition: () => boolean, timeoutMs = 30_000): Promise<void> {
   const deadlineMs = performance.now() + timeoutMs;
   while (!condition()) {
     if (performance.now() > deadlineMs) throw new Error('it did not come to be in time');
@@ -123,7 +123,7 @@ describe('commits', () => {
     };
     let commits = 0;
     const { log, edge, runtime } = run(app, {
-      commitIntervalMs: 400,
+      commitIntervalMs: 1_000,
       watch: ['test.relayed', 'test.alarms'],
       onCommit: ({ processor: { name } }) => {
         if (name === 'test.plain') commits += 1;
@@ -137,7 +137,7 @@ describe('commits', () => {
     await until(() => log.endOffset('test.alarms', 0) === 1);
     expect([log.endOffset('test.relayed', 0), commits]).toEqual([0, 2]);
     await until(() => log.endOffset('test.relayed', 0) === 1);
-    expect(performance.now() - startMs).toBeGreaterThan(200);
+    expect(performance.now() - startMs).toBeGreaterThan(500);
     expect(commits).toBe(3);
   });
 
@@ -287,7 +287,7 @@ describe('the end', () => {
       for (let n = 0; n < 1_000; n += 1)
         await edge.publish(readings, { id: `thing-${n % 7}`, at: now(), n: 1 });
       if (isStarted) await until(() => (runtime.cores[0]?.counters.records ?? 0) === 1_000);
-      expect(await runtime.stop(5_000)).toBe(true);
+      expect(await runtime.stop(30_000)).toBe(true);
       expect(runtime.errors).toEqual([]);
       expect(of('test.relayed-again').length).toBe(1_000);
       const letters = Array.from({ length: log.partitionCount('weir.dead-letters') }, (_, p) =>
@@ -309,14 +309,14 @@ describe('the end', () => {
     const startMs = performance.now();
     running.length = 0; // it never comes to rest
     expect(await runtime.stop(100)).toBe(false);
-    expect(performance.now() - startMs).toBeLessThan(2_000);
+    expect(performance.now() - startMs).toBeLessThan(10_000);
   });
 
   test('drain lets the tasks go on afterwards', async () => {
     const { edge, runtime, of } = run(chain, { watch: ['test.relayed-again'] });
     runtime.start();
     await edge.publish(readings, { id: 'a', at: now(), n: 1 });
-    expect(await runtime.drain(1_000)).toBe(true);
+    expect(await runtime.drain(30_000)).toBe(true);
     expect(of('test.relayed-again').length).toBe(1);
     await edge.publish(readings, { id: 'a', at: now(), n: 2 });
     await until(() => of('test.relayed-again').length === 2);
@@ -403,7 +403,7 @@ test('the loop gives way under load: others in the process are not kept waiting'
   };
   setImmediate(beat);
   runtime.start();
-  await until(() => log.endOffset('test.relayed-again', 0) === 60_001, 10_000);
+  await until(() => log.endOffset('test.relayed-again', 0) === 60_001);
   beating = false;
   worst.sort((a, b) => a - b);
   // On a machine that others use too single beats may be late for reasons not ours.
@@ -429,7 +429,7 @@ test('sums of a busy run are complete: every reading is counted in exactly one s
     if (i % 100 === 0) await new Promise((resolve) => setImmediate(resolve));
   }
   await edge.publish(readings, { id: 'last', at: base + 200_000, n: 0 });
-  expect(await runtime.stop(5_000)).toBe(true);
+  expect(await runtime.stop(30_000)).toBe(true);
   expect(of('test.sums').reduce((sum, { n }) => sum + n, 0)).toBe(total);
   expect(log.endOffset('test.alarms', 0)).toBe(0);
 });

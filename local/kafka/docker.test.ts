@@ -111,9 +111,12 @@ describe.runIf(process.platform === 'linux')('the Docker engine', () => {
     const run = await runtime.start(here, { heapMib: 64, endWithParent: true, temporary: false });
     expect(run.container).toBe(containerName(here));
     run.signal('SIGTERM');
-    await vi.waitFor(async () => {
-      expect(await log()).toContain(`kill --signal SIGTERM ${containerName(here)}`);
-    });
+    await vi.waitFor(
+      async () => {
+        expect(await log()).toContain(`kill --signal SIGTERM ${containerName(here)}`);
+      },
+      { timeout: 20_000 },
+    );
     run.signal('SIGKILL');
     expect(await run.ended).toBe('SIGKILL');
     expect(run.hasEnded()).toBe(true);
