@@ -44,6 +44,8 @@ export class KafkaTask {
   #restored = 0;
   #toRestore = 0;
   #error: unknown;
+  /** Transactions of all lives that were aborted. */
+  #aborts = 0;
   /** Whether the last life ended with everything committed. */
   #isInOrder = false;
 
@@ -99,7 +101,7 @@ export class KafkaTask {
       watermarkMs: run?.core.watermarkMs ?? -Infinity,
       keys: run?.core.keyCount ?? 0,
       commits: run?.commits ?? 0,
-      aborts: run?.aborts ?? 0,
+      aborts: this.#aborts,
       commitMs: [...(run?.commitMs ?? [])],
       lastCommitAtMs: run?.lastCommitAtMs ?? 0,
       inputs: (run?.inputs ?? []).map(({ reader }, i) => ({
@@ -152,12 +154,14 @@ export class KafkaTask {
         this.#run = run;
         this.#phase = 'running';
         this.#env.wake();
-        pauseMs = firstPauseMs;
         isDoubted = false;
         await run.over;
         return;
       } catch (error) {
         failedAtMs = performance.now();
+        if (error instanceof EngineError && error.code === 'transaction-aborted') this.#aborts += 1;
+        // A life that has got something done: its end is no repetition of an earlier failure.
+        if ((this.#run?.commits ?? 0) > 0) pauseMs = firstPauseMs;
         await this.#endRun();
         if (this.#isClosing()) return;
         if (this.#isMendable(error)) this.#env.onTrouble(this.id, asEngineError(error));

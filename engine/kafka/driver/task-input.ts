@@ -77,12 +77,4 @@ export class TaskInput {
     this.#wasBehind = false;
     return isCaughtUp;
   }
-
-  /** Drops what is at hand and reads again from `offset`. */
-  seek(offset: number): void {
-    this.#records = [];
-    this.#index = 0;
-    this.#ready = 0;
-    this.reader.seek(offset);
-  }
 }

@@ -4,11 +4,12 @@
  * I1  Between the beginning of a commit and its outcome the core takes no step.
  * I2  Outputs, changelog, order journal and positions of a commit are one transaction. Only after it is committed does the
  *     core's overlay become its base, and then goes to the local store.
- * I3  A transaction that was aborted leaves the core at its last commit and the readers at its positions.
- * I4  Any other failure ends this life: `over` rejects, and nothing is fed or committed after that.
- * I5  The store's offset is a lower bound of its content: the end of the changelog as it was before a commit began is noted with
+ * I3  Any failure, an aborted transaction too, ends this life: `over` rejects, and nothing is fed or committed after that. Its
+ *     producer is used up (transactional-producer.ts, I7), and only a take-over may open another: it reads anew what is
+ *     committed.
+ * I4  The store's offset is a lower bound of its content: the end of the changelog as it was before a commit began is noted with
  *     that commit. An end that no later commit proved to be before any successor's records is not noted.
- * I6  An input counts as read to its end only while its broker answers; one that was found behind since the last tick counts as
+ * I5  An input counts as read to its end only while its broker answers; one that was found behind since the last tick counts as
  *     behind at the next.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -31,9 +32,6 @@ const maxFed = 100_000;
 /** Of the order journal, some 25 bytes each: a chunk is one record, and brokers take 1 MB. */
 const maxJournalLength = 10_000;
 const floorEveryMs = 5_000;
-/** After so many transactions aborted in a row, each after a longer pause, it is no passing trouble. */
-const maxAborts = 10;
-const longestPauseMs = 5_000;
 const keptCommitTimes = 100;
 /** A disk that is slower than the commits holds the task up, not memory. */
 const maxUnwritten = 200_000;
@@ -52,7 +50,6 @@ export class TaskRun {
   readonly over: Promise<void>;
   readonly commitMs: number[] = [];
   commits = 0;
-  aborts = 0;
   lastCommitAtMs = 0;
   readonly #env: TaskEnvironment;
   readonly #producer: TransactionalProducer;
@@ -67,8 +64,6 @@ export class TaskRun {
   #lastCommitMs = -Infinity;
   #lastTickMs = -Infinity;
   #lastCheckMs = -Infinity;
-  #pauseUntilMs = -Infinity;
-  #abortsInARow = 0;
   /** Entries that were given to the store and are not in its file yet. */
   #unwritten = 0;
   #floor: number | undefined;
@@ -112,7 +107,7 @@ export class TaskRun {
 
   /** Feeds up to `maxRecords` records, and begins a commit when it is due. Returns how many it fed. */
   pump(maxRecords: number, nowMs: number): number {
-    if (!this.#isOpen(nowMs)) return 0;
+    if (!this.#isOpen()) return 0;
     let fed = 0;
     try {
       for (; fed < maxRecords; fed += 1) {
@@ -122,13 +117,13 @@ export class TaskRun {
         if (nowMs - this.#lastTickMs >= this.#env.settings.tickIntervalMs) {
           this.#tick(nowMs);
           // A timer's urgent output has begun a commit (I1).
-          if (!this.#isOpen(nowMs)) break;
+          if (!this.#isOpen()) break;
         }
         this.#feed(index, nowMs);
-        if (!this.#isOpen(nowMs)) break;
+        if (!this.#isOpen()) break;
       }
       this.#fed += fed;
-      if (fed === 0 && this.#isOpen(nowMs)) this.#tickIfItMatters(nowMs);
+      if (fed === 0 && this.#isOpen()) this.#tickIfItMatters(nowMs);
       this.#commitIfDue(nowMs);
     } catch (error) {
       this.#fail(error);
@@ -144,7 +139,7 @@ export class TaskRun {
       this.#uncommitted ? this.#lastCommitMs + commitIntervalMs : Infinity,
       Math.max(this.#lastCheckMs, this.#lastTickMs) + tickIntervalMs,
     );
-    return Math.max(dueMs, this.#pauseUntilMs, nowMs);
+    return Math.max(dueMs, nowMs);
   }
 
   /** Feeds nothing more and commits what was fed. Resolves when that is committed, or rejects with what ended the task. */
@@ -201,8 +196,8 @@ export class TaskRun {
     return reader.offsetOf(changelogTopic(app.name, this.core.processor.name), this.core.partition, 'end');
   }
 
-  #isOpen(nowMs: number): boolean {
-    return !this.#isOver && this.#committing === undefined && nowMs >= this.#pauseUntilMs;
+  #isOpen(): boolean {
+    return !this.#isOver && this.#committing === undefined;
   }
 
   #feed(index: number, nowMs: number): void {
@@ -270,15 +265,8 @@ export class TaskRun {
     const floor = this.#floor;
     this.#floor = undefined;
     const startedMs = performance.now();
-    try {
-      await this.#producer.commit({ records: this.#recordsOf(commit, outputs), positions: commit.positions });
-    } catch (error) {
-      if (!(error instanceof EngineError) || error.code !== 'transaction-aborted') throw error;
-      this.#goBack(error);
-      return;
-    }
+    await this.#producer.commit({ records: this.#recordsOf(commit, outputs), positions: commit.positions });
     this.core.committed();
-    this.#abortsInARow = 0;
     this.#noteCommit(performance.now() - startedMs);
     if (this.#store instanceof VolatileStore) return;
     this.#askForFloor();
@@ -321,22 +309,6 @@ export class TaskRun {
         headers: this.#journalHeaders,
       });
     return records;
-  }
-
-  /** The transaction was aborted: everything as it was after the last commit, and a pause that grows. */
-  #goBack(error: EngineError): void {
-    this.aborts += 1;
-    this.#abortsInARow += 1;
-    if (this.#abortsInARow > maxAborts) throw error;
-    this.core.rollback();
-    this.#pending = [];
-    this.#lastTickMs = -Infinity;
-    this.#inputs.forEach((input, i) => {
-      input.seek(this.position(i));
-    });
-    const pauseMs = Math.min(longestPauseMs, 20 * 2 ** this.#abortsInARow);
-    this.#pauseUntilMs = performance.now() + pauseMs;
-    this.#env.onTrouble(this.core.id, error);
   }
 
   #askForFloor(): void {

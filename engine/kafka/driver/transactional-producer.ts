@@ -7,13 +7,17 @@
  * I1  `open` returns once the predecessor's transaction is decided and the predecessor is fenced for good.
  * I2  `commit` resolves only when all records and positions are committed, every record of them acknowledged: librdkafka fails
  *     the transaction when a single record was not delivered.
- * I3  When `commit` rejects with `transaction-aborted` nothing of it will ever be visible, and the producer goes on. With
- *     `outcome-unknown` it may have been committed: only a new producer, whose `open` decides it, can tell. With `fenced` it may
- *     have been committed too, and the task is another's.
+ * I3  When `commit` rejects with `transaction-aborted` nothing of it will ever be visible. With `outcome-unknown` it may have been
+ *     committed: only a new producer, whose `open` decides it, can tell. With `fenced` it may have been committed too, and the
+ *     task is another's.
  * I4  `close` ends within its time. librdkafka's own disconnect may hang (node-rdkafka #1144); it is then left behind.
  * I5  The connection is not taken down while a call is under way in another thread: node-rdkafka would free what it uses.
  * I6  No call is waited for without end: `sendOffsetsToTransaction` keeps to no time-out when the group's coordinator has gone
  *     (librdkafka #5456, #5511). The outcome is unknown then, and the producer is left behind with the thread that it holds.
+ * I7  A producer whose commit was rejected commits nothing more. An abort purges the records that wait to be sent again, and
+ *     librdkafka (2.12.0, rd_kafka_toppar_purge_queues) then gives their sequence numbers to those of the next transaction,
+ *     without a new epoch. If the broker had taken one of them and only its answer was lost, it would take its successor for a
+ *     repetition, acknowledge it and drop it: the next commit would lack a record. A new producer has a new epoch.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EngineError } from '../../engine-error.ts';
@@ -79,6 +83,8 @@ export class TransactionalProducer {
   readonly #producer: Producer;
   readonly #config: Required<TransactionalProducerConfig>;
   #isClosed = false;
+  /** I7 */
+  #isSpent = false;
   #committedAtMs = -Infinity;
   /** Why brokers refuse this client, when they do. */
   #refusal: EngineError | undefined;
@@ -143,8 +149,20 @@ export class TransactionalProducer {
     if (leftMs > 0) await sleep(leftMs);
   }
 
-  /** @throws EngineError `transaction-aborted`, `outcome-unknown`, `fenced` or `kafka-refused`: see I3 */
-  async commit({ records, positions }: Transaction): Promise<void> {
+  /** @throws EngineError `transaction-aborted`, `record-too-large`, `outcome-unknown`, `fenced` or `kafka-refused`: see I3, I7 */
+  async commit(transaction: Transaction): Promise<void> {
+    if (this.#isSpent)
+      throw new EngineError(
+        'log-closed',
+        `${this.#prefix()}a commit of it has failed: open another producer`,
+      );
+    // Until it has succeeded: a second commit beside this one is an error as well.
+    this.#isSpent = true;
+    await this.#commit(transaction);
+    this.#isSpent = false;
+  }
+
+  async #commit({ records, positions }: Transaction): Promise<void> {
     await this.#letMarkersBeWritten();
     const deadlineMs = performance.now() + this.#config.commitTimeoutMs;
     try {

@@ -11,8 +11,9 @@
  *     written before the group has answered a heartbeat that was sent later. Whoever was still the owner then will be fenced by
  *     the successor's I1, which comes after.
  * I3  A producer lives at most as long as its owner, and that no longer than one generation of the group.
- * I4  Whatever fails, other than a transaction that was aborted, ends this owner: the partition is opened again, by I1, and
- *     finds out there what is committed.
+ * I4  A producer is used up by the first commit that fails (transactional-producer.ts, I7). A transaction that was aborted, or was
+ *     too large, is tried again with the next one; whatever else fails ends this owner: the partition is opened again, by I1,
+ *     and finds out there what is committed.
  */
 import { EngineError } from '#engine/engine-error.ts';
 import type { KafkaConnection } from '#engine/kafka/connection.ts';
@@ -58,19 +59,13 @@ export class LetterWriter {
    *   another's; `kafka-refused`, `no-librdkafka`
    */
   readonly finish: Finish = async ({ letters, lettersWithoutBytes, offset }, stop) => {
-    const { topic, partition } = this.#owner;
-    this.#producer ??= await this.#open(stop);
-    stop.throwIfAborted();
     try {
-      const position = { topic, partition, offset };
-      await this.#commit(this.#producer, letters, position).catch((error: unknown) => {
+      await this.#commit(letters, offset, stop).catch((error: unknown) => {
         // A record that Kafka has may be too large for it with the letter's own fields around it.
         if (!(error instanceof EngineError && error.code === 'record-too-large')) throw error;
-        return this.#commit(this.#producer!, lettersWithoutBytes(), position);
+        return this.#commit(lettersWithoutBytes(), offset, stop);
       });
     } catch (error) {
-      if (error instanceof EngineError && error.code === 'transaction-aborted') throw error;
-      await this.close();
       const passes =
         error instanceof EngineError && (error.code === 'outcome-unknown' || error.code === 'fenced');
       throw passes ? new EngineError('fenced', error.message, { cause: error }) : error;
@@ -83,12 +78,19 @@ export class LetterWriter {
     await producer?.close(closeMs);
   }
 
-  async #commit(
-    producer: TransactionalProducer,
-    letters: readonly NewRecord[],
-    position: { readonly topic: string; readonly partition: number; readonly offset: number },
-  ): Promise<void> {
-    await producer.commit({ records: letters.map(placed), positions: [position] });
+  async #commit(letters: readonly NewRecord[], offset: number, stop: AbortSignal): Promise<void> {
+    const { topic, partition } = this.#owner;
+    this.#producer ??= await this.#open(stop);
+    stop.throwIfAborted();
+    try {
+      await this.#producer.commit({
+        records: letters.map(placed),
+        positions: [{ topic, partition, offset }],
+      });
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
   }
 
   /** I2 */

@@ -4,9 +4,9 @@ import { afterEach, expect, it } from 'vitest';
 import { membershipGroup, transactionalId } from '#engine/kafka/names.ts';
 import type { LocalKafka } from '#local/kafka/start-kafka.ts';
 import { clientOf, kafkaForFile } from '../integration/kafka.fixture.ts';
-import { ItemLoad } from '../faults/item-load.fixture.ts';
-import { foldingOn, proveExactlyOnce, untilFolded } from '../faults/proof.fixture.ts';
-import { Workers } from '../faults/workers.fixture.ts';
+import { ItemLoad } from './item-load.fixture.ts';
+import { foldingOn, proveExactlyOnce, untilFolded } from './proof.fixture.ts';
+import { Workers } from './workers.fixture.ts';
 
 const local = kafkaForFile({ nodes: 3, heapMib: 256 });
 const allTasks = 8;
