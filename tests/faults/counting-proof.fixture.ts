@@ -1,6 +1,7 @@
 /**
  * The proof for the counting app: each item is counted once in its window or told once as late, and the replay gives the same bytes.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { eventCodec } from '#engine/codec/event-codec.ts';
 import { WriterSchemas } from '#engine/codec/writer-schemas.ts';
@@ -31,6 +32,37 @@ export interface CountingProof {
   readonly lates: readonly Item[];
   /** Windows that were closed. */
   readonly counts: readonly Count[];
+}
+
+/** Much longer than anything takes: a machine that is slow fails no test. */
+const untilMs = 120_000;
+
+/** Resolves when each good item is counted in a window that is closed, or told as late. Rejects after two minutes. */
+export async function untilCounted(
+  kafka: Cluster,
+  counting: Counting,
+  isGood: (record: LogRecord) => boolean = () => true,
+): Promise<void> {
+  const reader = await KafkaReader.connect({ kafka: kafkajsConfig(connectionTo(kafka)) });
+  try {
+    const codec = eventCodec(counting.counts, new WriterSchemas());
+    for (const giveUpAtMs = performance.now() + untilMs; ;) {
+      const done = (await readRecords(reader, counting.counts))
+        .map(({ record }) => codec.decode(record.value!).count)
+        .reduce((sum, count) => sum + count, (await readRecords(reader, counting.lates)).length);
+      const inputs = [
+        ...(await readRecords(reader, counting.items)),
+        ...(await readRecords(reader, counting.others)),
+      ];
+      const all = inputs.filter(({ record }) => isGood(record)).length;
+      if (done >= all) return;
+      if (performance.now() > giveUpAtMs)
+        throw new Error(`only ${done} of ${all} items are counted or late in ${untilMs / 1_000} s`);
+      await sleep(200);
+    }
+  } finally {
+    await reader.close();
+  }
 }
 
 /**

@@ -12,7 +12,7 @@ import type { LocalKafka } from '#local/kafka/start-kafka.ts';
 import { clientOf, kafkaForFile } from '../integration/kafka.fixture.ts';
 import type { Item } from '../integration/folding.fixture.ts';
 import { idleAfterMs, windowMs, type Count, type Counting } from './counting.fixture.ts';
-import { countingOn, proveCounted } from './counting-proof.fixture.ts';
+import { countingOn, proveCounted, untilCounted } from './counting-proof.fixture.ts';
 import { connectionTo, readRecords } from './proof.fixture.ts';
 import { Workers } from './workers.fixture.ts';
 
@@ -136,7 +136,7 @@ it('holds no window back, and what was late or on time is so in the replay', asy
   await source.go(counting, 2_000, () => true);
   await second.ready(partitions);
   // All is silent now, so all windows close.
-  await sleep(idleAfterMs + 3 * windowMs);
+  await untilCounted(kafka, counting);
   await source.close();
   await workers.stopAll();
   const { lates, counts } = await proveCounted(kafka, counting);

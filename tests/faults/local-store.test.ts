@@ -85,10 +85,10 @@ describe('a full disk', () => {
     expect(troublesOf(first, 'disk-full')).toEqual([]);
     const filler = join(stateRoot, 'filler');
     await fill(filler);
-    await first.until(() => troublesOf(first, 'disk-full').length > 0, 'is to tell of the full disk', 20_000);
+    await first.until(() => troublesOf(first, 'disk-full').length > 0, 'is to tell of the full disk');
     expect(troublesOf(first, 'disk-full')[0]).toContain(stateRoot);
     const commits = commitsOf(first);
-    await first.until(() => commitsOf(first) > commits + 50, 'is to go on committing', 20_000);
+    await first.until(() => commitsOf(first) > commits + 50, 'is to go on committing');
     await first.kill();
 
     // The disk is full still: what is there is read, the rest comes from the changelog.
@@ -96,7 +96,7 @@ describe('a full disk', () => {
     await second.ready(allTasks);
     expect(troublesOf(second, 'disk-full').length).toBeGreaterThan(0);
     const again = commitsOf(second);
-    await second.until(() => commitsOf(second) > again + 20, 'is to go on committing', 20_000);
+    await second.until(() => commitsOf(second) > again + 20, 'is to go on committing');
     await second.kill();
     await rm(filler);
 

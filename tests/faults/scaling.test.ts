@@ -26,7 +26,7 @@ async function untilShared(all: readonly Worker[]): Promise<void> {
   for (const worker of all) {
     while (!isSo()) {
       worker.throwIfFailed();
-      await worker.until(isSo, 'is to have its share', 30_000);
+      await worker.until(isSo, 'is to have its share');
     }
   }
 }
