@@ -4,12 +4,14 @@
  * | answer     | was it written?          | what follows                                                            |
  * | ---------- | ------------------------ | ----------------------------------------------------------------------- |
  * | written    | yes, or long ago         | acknowledge it                                                          |
- * | moved      | not by this request      | look the leader up, send it again                                       |
+ * | moved      | perhaps                  | look the leader up, send it again, the same bytes                       |
  * | again      | perhaps                  | send it again, the same bytes                                           |
  * | unsequenced| no                       | the broker lost what it knew of this producer: a new id, sequence 0     |
  * | too-large  | no                       | halve it; a single record is refused                                    |
  * | bad-record | no                       | refuse the records that are named, send the others again                |
  * | refused    | not by this request      | refuse its records                                                      |
+ *
+ * A broker that was the leader answers `moved` also for a batch that it has appended, and that waited for the other replicas.
  */
 
 export type Answer = 'written' | 'moved' | 'again' | 'unsequenced' | 'too-large' | 'bad-record' | 'refused';

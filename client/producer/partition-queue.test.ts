@@ -197,6 +197,16 @@ describe('a partition', () => {
     expect(settled.slice(2)).toEqual(['3 ok 40']);
   });
 
+  it('takes a batch for perhaps written when a broker answers that it is not the leader any more', async () => {
+    const { queue, settled, add } = bench();
+    add(1, 0);
+    await queue.take(first);
+    expect(queue.answered(result(6), 0)).toBe('moved');
+    queue.expire(5_000, '');
+    expect(settled).toEqual(['1 unknown-outcome']);
+    expect(queue.burnt).toBe(1n);
+  });
+
   it('does not give up what is in flight', async () => {
     const { queue, settled, add } = bench();
     add(1, 0);

@@ -150,8 +150,6 @@ export class PartitionQueue {
         this.#acknowledge(batch, result.baseOffset);
         break;
       case 'moved':
-        this.#pause(nowMs);
-        break;
       case 'again':
         batch.maybeWritten = true;
         this.#pause(nowMs);
