@@ -60,7 +60,11 @@ describe('with one broker', () => {
     expect(published).toBeGreaterThan(1_000);
     const events = await eventsOf(kafka, topic, linkStates);
     expectAllOnceInOrder(
-      events.map(({ event }) => ({ key: event.device_id, n: event.path_epoch })),
+      events.map(({ event, partition, offset }) => ({
+        key: event.device_id,
+        n: event.path_epoch,
+        place: `${partition}/${offset}`,
+      })),
       published,
     );
   }, 120_000);
@@ -85,7 +89,11 @@ describe('with one broker', () => {
     expect(troubles).toBeGreaterThan(0);
     const events = await eventsOf(kafka, topic, linkStates);
     expectAllOnceInOrder(
-      events.map(({ event }) => ({ key: event.device_id, n: event.path_epoch })),
+      events.map(({ event, partition, offset }) => ({
+        key: event.device_id,
+        n: event.path_epoch,
+        place: `${partition}/${offset}`,
+      })),
       published,
     );
   }, 120_000);
@@ -159,7 +167,11 @@ describe('with one broker', () => {
       expect(cuts).toBeGreaterThan(5);
       const records = await recordsOf(kafka, topic);
       expectAllOnceInOrder(
-        records.map(({ key, value }) => ({ key: String(key), n: Number(String(value)) })),
+        records.map(({ key, value, partition, offset }) => ({
+          key: String(key),
+          n: Number(String(value)),
+          place: `${partition}/${offset}`,
+        })),
         count,
       );
       const places = new Map(

@@ -13,13 +13,19 @@ export interface FileKafka {
 /** Long enough for the first download of the artifacts. */
 const startTimeoutMs = 300_000;
 
+/**
+ * Many events of tests are years old, and brokers remove what is older than a week: half a minute after their start for the
+ * first time, in the middle of a slow test.
+ */
+const keepOldEvents = { 'log.initial.task.delay.ms': '86400000' };
+
 /** Start Kafka before the tests of the calling file, stop it after them. */
 export function kafkaForFile(config: LocalKafkaConfig = {}): FileKafka {
   let kafka: LocalKafka | undefined;
   let missing = 'Kafka was not started';
   beforeAll(async () => {
     try {
-      kafka = await startKafka(config);
+      kafka = await startKafka({ ...config, properties: { ...keepOldEvents, ...config.properties } });
     } catch (error) {
       const nothingToRun =
         error instanceof LocalError && (error.code === 'no-java' || error.code === 'no-maven');

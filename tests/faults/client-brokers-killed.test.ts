@@ -30,7 +30,11 @@ describe('with three brokers', () => {
     expect(troubles).toBeGreaterThan(2);
     const events = await eventsOf(kafka, topic, linkStates);
     expectAllOnceInOrder(
-      events.map(({ event }) => ({ key: event.device_id, n: event.path_epoch })),
+      events.map(({ event, partition, offset }) => ({
+        key: event.device_id,
+        n: event.path_epoch,
+        place: `${partition}/${offset}`,
+      })),
       published,
     );
   }, 180_000);
