@@ -12,15 +12,7 @@ import {
   type ServerEvent,
 } from '#sinks/clickhouse/server/embedded-server.ts';
 import { newDirectory, startTestServer, until } from './embedded-clickhouse.fixture.ts';
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
+import { isAlive } from './weir.fixture.ts';
 
 function childrenOf(pid: number): readonly number[] {
   // pgrep exits with 1 when it finds none.
@@ -57,7 +49,7 @@ describe('a killed child', () => {
     expect(events.filter(({ type }) => type === 'restarted')).toHaveLength(2);
     await it.close();
     expect(await it.server.exited).toEqual({ reason: 'stopped' });
-  }, 30_000);
+  });
 
   test('that dies again and again is given up with the reason', async () => {
     const it = await startTestServer({
@@ -71,7 +63,7 @@ describe('a killed child', () => {
     const exit = await it.server.exited;
     expect(exit).toMatchObject({ reason: 'gave-up', error: { code: 'gave-up' } });
     await it.close();
-  }, 15_000);
+  });
 });
 
 describe('stopping', () => {
@@ -87,13 +79,14 @@ describe('stopping', () => {
     const startMs = performance.now();
     await it.server.stop();
     await it.server.stop();
-    expect(performance.now() - startMs).toBeLessThan(2_500);
+    // The query would run for minutes.
+    expect(performance.now() - startMs).toBeLessThan(4_000);
     expect(isAlive(pid)).toBe(false);
     await endless;
     const again = await startTestServer({ dataDir: it.dataDir, port: it.server.port });
     expect(await again.sql('SELECT n FROM t')).toBe('1');
     await again.close();
-  }, 15_000);
+  });
 
   test('is not for the terminal to decide: SIGINT and SIGTERM leave the child running', async () => {
     const it = await startTestServer();
@@ -122,10 +115,9 @@ describe('stopping', () => {
       // By then the child has been told to start.
       if (state !== 'when all is well') await sleep(1_000);
       parent.kill('SIGKILL');
-      await until(() => !isAlive(child), 10_000);
+      await until(() => !isAlive(child));
       await rm(dataDir, { recursive: true });
     },
-    15_000,
   );
 });
 

@@ -248,16 +248,18 @@ describe('limits', () => {
   });
 
   test('one query too many is answered with code 202; ping and inserts do not wait for slow ones', async () => {
-    const slow = ['a', 'b', 'c'].map((id) => it.post('SELECT sleep(2)', { query_id: id }));
+    let slowDone = 0;
+    const slow = ['a', 'b', 'c'].map((id) =>
+      it.post('SELECT sleep(3)', { query_id: id }).finally(() => (slowDone += 1)),
+    );
     await until(
       async () =>
-        (await it.sql("SELECT count() FROM system.processes WHERE query LIKE '%sleep(2)%'")) === '4',
+        (await it.sql("SELECT count() FROM system.processes WHERE query LIKE '%sleep(3)%'")) === '4',
     );
-    const startMs = performance.now();
     expect((await it.get('/ping')).text).toBe('Ok.\n');
     await it.sql("INSERT INTO rows VALUES (1, 'not waiting')");
-    expect(performance.now() - startMs).toBeLessThan(1000);
     expect(await it.post('SELECT 1', { query_id: 'a' })).toMatchObject({ code: 216 });
+    expect(slowDone).toBe(0);
     const fourth = it.post('SELECT sleep(1)');
     await until(async () => (await it.post('SELECT 1')).code === 202);
     await Promise.all([...slow, fourth]);

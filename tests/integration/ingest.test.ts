@@ -343,7 +343,7 @@ describe('back-pressure', () => {
     const kafka = local.of(context);
     const topic = 'away';
     await createClientTopics(kafka, [{ topic }]);
-    const ingest = await open(kafka, [topic], { limits: { ackTimeoutMs: 1_000, troubleAfterMs: 200 } });
+    const ingest = await open(kafka, [topic], { limits: { ackTimeoutMs: 2_000, troubleAfterMs: 200 } });
     const health = async (): Promise<number> => (await fetch(`${ingest.url}/v1/health`)).status;
     expect((await post(ingest, topic, linkState('d', 0))).status).toBe(200);
     expect(await health()).toBe(200);
@@ -355,10 +355,11 @@ describe('back-pressure', () => {
       status: 503,
       body: { error: { code: 'unavailable' } },
     });
-    expect(performance.now() - startedAtMs).toBeLessThan(500);
+    // It does not wait for an acknowledgement.
+    expect(performance.now() - startedAtMs).toBeLessThan(1_500);
     expect(await health()).toBe(503);
     await kafka.brokers[0]!.restart();
-    const giveUpAtMs = performance.now() + 20_000;
+    const giveUpAtMs = performance.now() + 60_000;
     while ((await health()) !== 200 && performance.now() < giveUpAtMs) await sleep(50);
     expect((await post(ingest, topic, linkState('d', 3))).status).toBe(200);
     const epochs = (await eventsOf(kafka, topic, linkStates)).map(({ event }) => event.path_epoch);
@@ -368,7 +369,7 @@ describe('back-pressure', () => {
 
   it('more requests at a time than wanted are a 429', async () => {
     const ingest = await open(nowhere, ['links'], {
-      limits: { maxConcurrentRequests: 2, ackTimeoutMs: 500, troubleAfterMs: 60_000 },
+      limits: { maxConcurrentRequests: 2, ackTimeoutMs: 1_500, troubleAfterMs: 60_000 },
     });
     const answers = await Promise.all([0, 1, 2, 3].map((n) => post(ingest, 'links', linkState('d', n))));
     expect(answers.map(({ status }) => status).sort()).toEqual([429, 429, 503, 503]);
@@ -407,7 +408,7 @@ describe('the endpoint', () => {
     const ingest = await open(kafka, [topic], {}, { lingerMs: 300 });
     const { url } = ingest;
     const underWay = post(ingest, topic, linkState('d', 1));
-    await sleep(100);
+    while (ingest.stats().requests === 0) await sleep(5);
     const stopped = ingest.stop();
     expect((await underWay).status).toBe(200);
     await stopped;

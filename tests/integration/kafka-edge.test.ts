@@ -38,7 +38,7 @@ async function open(
   return { edge, failures };
 }
 
-async function until(what: string, isSo: () => boolean, limitMs = 30_000): Promise<void> {
+async function until(what: string, isSo: () => boolean, limitMs = 60_000): Promise<void> {
   const giveUpAtMs = performance.now() + limitMs;
   while (!isSo()) {
     if (performance.now() > giveUpAtMs) throw new Error(`not within ${limitMs} ms: ${what}`);
@@ -119,12 +119,14 @@ describe('a subscription', () => {
       for (; !done.signal.aborted; published++)
         await one.edge.publish(linksOn(topic), linkState(`d-${published % 17}`, published));
     })();
-    await sleep(300);
+    const heardBy = (who: string): number => [...heard.values()].flat().filter((one) => one === who).length;
+    await until('one has heard some', () => heardBy('one') > 100);
     const two = await open(kafka, 'sharing');
     const second = await two.edge.subscribe(linksOn(topic), hear('two'));
-    await sleep(1_500);
+    await until('two has heard some', () => heardBy('two') > 100);
     await second.stop();
-    await sleep(500);
+    const before = heardBy('one');
+    await until('one has heard more', () => heardBy('one') > before + 100);
     done.abort();
     await publishing;
     await until('all heard', () => heard.size === published);

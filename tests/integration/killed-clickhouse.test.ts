@@ -28,71 +28,62 @@ async function answers(url: string): Promise<boolean> {
   );
 }
 
-test(
-  'six times during some thousand events per second',
-  () =>
-    inDirectory(async (dataDir) => {
-      const killed = new Set<number>();
-      const written = await inStack(dataDir, async (stack, notes) => {
-        const load = startLoad(stack);
-        // Two series of kills at any moment of start, insert and idle; between them it lives for 2 s, or it would be given up.
-        const series = [
-          [500, randomMs(700), randomMs(1_500)],
-          [2_300, randomMs(700), randomMs(1_500)],
-        ];
-        for (const pausesMs of series) {
-          await until(() => answers(stack.url), 20_000);
-          for (const pauseMs of pausesMs) {
-            await sleep(pauseMs);
-            await killClickHouse(dataDir, killed);
-          }
+test('six times during some thousand events per second', () =>
+  inDirectory(async (dataDir) => {
+    const killed = new Set<number>();
+    const written = await inStack(dataDir, async (stack, notes) => {
+      const load = startLoad(stack);
+      // Two series of kills at any moment of start, insert and idle; between them it lives for 2 s, or it would be given up.
+      const series = [
+        [500, randomMs(700), randomMs(1_500)],
+        [2_300, randomMs(700), randomMs(1_500)],
+      ];
+      for (const pausesMs of series) {
+        await until(() => answers(stack.url));
+        for (const pauseMs of pausesMs) {
+          await sleep(pauseMs);
+          await killClickHouse(dataDir, killed);
         }
-        await sleep(500);
-        await load.stop();
-        expect(await stack.settle(60_000)).toBe(true);
-        const counts = Object.fromEntries(stack.written());
-        expect(await stack.stop(10_000)).toMatchObject({ kept: 0 });
-        // A child that is killed while it starts has not been back yet.
-        const deaths = notes.filter((note) => /died by SIGKILL|could not be started again/.test(note));
-        expect({ killed: killed.size, deaths: deaths.length }).toEqual({ killed: 6, deaths: 6 });
-        expect(counts).toMatchObject({ 'migration.link-states': load.published() });
-        expect(load.published()).toBeGreaterThan(10_000);
-        return counts;
-      });
-      await inspect(dataDir, async ({ rowsByTopic, expectExactlyOnce }) => {
-        expect(await rowsByTopic()).toEqual(written);
-        await expectExactlyOnce();
-      });
-    }),
-  90_000,
-);
-
-test(
-  'three times during a weir demo',
-  () =>
-    inDirectory(async (dataDir) => {
-      const running = startWeir(['demo', '--for', '8s', '--data', dataDir, '--io-load']);
-      const { url } = await endpointOf(dataDir);
-      const killed = new Set<number>();
-      for (let i = 0; i < 3; i += 1) {
-        await sleep(800 + randomMs(900));
-        await killClickHouse(dataDir, killed);
       }
-      const { exitCode, stdout, stderr } = await running.ended;
-      expect({ exitCode, stderr }).toMatchObject({ exitCode: 0 });
-      expect(stderr).toMatch(
-        /ClickHouse \(process \d+\) died by SIGKILL; starting it again, nothing is lost/,
-      );
-      expect(stdout).toContain(url);
-      const lines = stdout.matchAll(/^([a-z]+\.[a-z-]+) +([\d,]+) +[a-z_]+ +([\d,]+) +([\d,]+)$/gm);
-      const printed: Readonly<Record<string, number>> = Object.fromEntries(
-        [...lines].map(([, topic = '', events = '']) => [topic, Number(events.replaceAll(',', ''))] as const),
-      );
-      expect(Object.keys(printed)).toHaveLength(weirApp.streams.length);
-      await inspect(dataDir, async ({ rowsByTopic, expectExactlyOnce }) => {
-        expect(await rowsByTopic()).toEqual(printed);
-        await expectExactlyOnce();
-      });
-    }),
-  60_000,
-);
+      await until(() => load.published() > 10_000);
+      await load.stop();
+      expect(await stack.settle(120_000)).toBe(true);
+      const counts = Object.fromEntries(stack.written());
+      expect(await stack.stop(10_000)).toMatchObject({ kept: 0 });
+      // A child that is killed while it starts has not been back yet.
+      const deaths = notes.filter((note) => /died by SIGKILL|could not be started again/.test(note));
+      expect({ killed: killed.size, deaths: deaths.length }).toEqual({ killed: 6, deaths: 6 });
+      expect(counts).toMatchObject({ 'migration.link-states': load.published() });
+      return counts;
+    });
+    await inspect(dataDir, async ({ rowsByTopic, expectExactlyOnce }) => {
+      expect(await rowsByTopic()).toEqual(written);
+      await expectExactlyOnce();
+    });
+  }));
+
+test('up to three times during a weir demo', () =>
+  inDirectory(async (dataDir) => {
+    const running = startWeir(['demo', '--for', '8s', '--data', dataDir, '--io-load']);
+    const { url } = await endpointOf(dataDir);
+    const lastPauseMs = performance.now() + 5_500;
+    const killed = new Set<number>();
+    // Less often where a start of ClickHouse takes seconds.
+    while (killed.size < 3 && (killed.size === 0 || performance.now() < lastPauseMs)) {
+      await sleep(800 + randomMs(900));
+      await killClickHouse(dataDir, killed);
+    }
+    const { exitCode, stdout, stderr } = await running.ended;
+    expect({ exitCode, stderr }).toMatchObject({ exitCode: 0 });
+    expect(stderr).toMatch(/ClickHouse \(process \d+\) died by SIGKILL; starting it again, nothing is lost/);
+    expect(stdout).toContain(url);
+    const lines = stdout.matchAll(/^([a-z]+\.[a-z-]+) +([\d,]+) +[a-z_]+ +([\d,]+) +([\d,]+)$/gm);
+    const printed: Readonly<Record<string, number>> = Object.fromEntries(
+      [...lines].map(([, topic = '', events = '']) => [topic, Number(events.replaceAll(',', ''))] as const),
+    );
+    expect(Object.keys(printed)).toHaveLength(weirApp.streams.length);
+    await inspect(dataDir, async ({ rowsByTopic, expectExactlyOnce }) => {
+      expect(await rowsByTopic()).toEqual(printed);
+      await expectExactlyOnce();
+    });
+  }));

@@ -173,7 +173,7 @@ describe('a local Kafka of three nodes', () => {
     expect(pids.map(isAlive)).toEqual([true, true, true]);
     child.kill('SIGKILL');
     const root = dirname(dirname(logPath));
-    for (let i = 0; i < 100 && (pids.some(isAlive) || existsSync(root)); i++) await sleep(100);
+    for (let i = 0; i < 600 && (pids.some(isAlive) || existsSync(root)); i++) await sleep(100);
     expect(pids.map(isAlive)).toEqual([false, false, false]);
     expect(existsSync(root)).toBe(false);
   });

@@ -39,93 +39,70 @@ function lines(run: string, count: number): string {
 }
 
 describe('two runs of weir produce on one server', () => {
-  test(
-    'never write at once: the second is told who does, with exit code 3, and all events land once when it tries again',
-    () =>
-      inDirectory(async (directory) => {
-        const produce = (name: string): readonly string[] => [
-          'produce',
-          topic,
-          '--url',
-          it.server.url,
-          '--data',
-          join(directory, name),
-        ];
-        const { rows, expectExactlyOnce, rowsByTopic } = inspection(client);
-        await mkdir(join(directory, 'a'));
-        const first = startWeir(produce('a'));
-        first.stdin.write(`${lines('a', 400)}\n`);
-        await until(
-          async () =>
-            (await it.sql("SELECT count() FROM system.tables WHERE name = 'weir_writer_lease'")) === '1',
-          20_000,
-        );
-        await until(
-          async () =>
-            (await it.sql("SELECT count() FROM default.weir_writer_lease WHERE state = 'held'")) !== '0',
-          20_000,
-        );
+  test('never write at once: the second is told who does, with exit code 3, and all events land once when it tries again', () =>
+    inDirectory(async (directory) => {
+      const produce = (name: string): readonly string[] => [
+        'produce',
+        topic,
+        '--url',
+        it.server.url,
+        '--data',
+        join(directory, name),
+      ];
+      const { rows, expectExactlyOnce, rowsByTopic } = inspection(client);
+      await mkdir(join(directory, 'a'));
+      const first = startWeir(produce('a'));
+      first.stdin.write(`${lines('a', 400)}\n`);
+      await until(
+        async () =>
+          (await it.sql("SELECT count() FROM system.tables WHERE name = 'weir_writer_lease'")) === '1',
+      );
+      await until(
+        async () =>
+          (await it.sql("SELECT count() FROM default.weir_writer_lease WHERE state = 'held'")) !== '0',
+      );
 
-        const refused = await weir(produce('b'), lines('b', 400));
-        expect(refused).toMatchObject({ exitCode: 3, stdout: '' });
-        expect(refused.stderr).toContain(
-          `another weir writes into database default: process ${first.pid} on ${hostname()}`,
-        );
+      const refused = await weir(produce('b'), lines('b', 400));
+      expect(refused).toMatchObject({ exitCode: 3, stdout: '' });
+      expect(refused.stderr).toContain(
+        `another weir writes into database default: process ${first.pid} on ${hostname()}`,
+      );
 
-        first.stdin.end(lines('late', 100));
-        expect(await first.ended).toMatchObject({
-          exitCode: 0,
-          stdout: `500 events on ${topic}, 0 dead letters\n`,
-        });
-        expect(await weir(produce('b'), lines('b', 400))).toMatchObject({ exitCode: 0 });
-        expect(await rowsByTopic()).toMatchObject({ [topic]: 900 });
-        expect(await rows('SELECT uniqExact(device_id) AS n FROM migration_link_states')).toEqual([
-          { n: 900 },
-        ]);
-        await expectExactlyOnce();
-      }),
-    60_000,
-  );
+      first.stdin.end(lines('late', 100));
+      expect(await first.ended).toMatchObject({
+        exitCode: 0,
+        stdout: `500 events on ${topic}, 0 dead letters\n`,
+      });
+      expect(await weir(produce('b'), lines('b', 400))).toMatchObject({ exitCode: 0 });
+      expect(await rowsByTopic()).toMatchObject({ [topic]: 900 });
+      expect(await rows('SELECT uniqExact(device_id) AS n FROM migration_link_states')).toEqual([{ n: 900 }]);
+      await expectExactlyOnce();
+    }));
 
-  test(
-    'started at once: one of them writes, the other ends with exit code 3 and lost nothing',
-    () =>
-      inDirectory(async (directory) => {
-        const database = 'at_once';
-        await it.sql(`CREATE DATABASE ${database}`);
-        const produce = (name: string): Promise<Awaited<ReturnType<typeof weir>>> =>
-          weir(
-            [
-              'produce',
-              topic,
-              '--url',
-              it.server.url,
-              '--database',
-              database,
-              '--data',
-              join(directory, name),
-            ],
-            lines(name, 300),
-          );
-        const ended = await Promise.all([produce('a'), produce('b')]);
-        // The slower one to start may find the other gone already.
-        for (const name of ['a', 'b'] as const) {
-          const run = ended[name === 'a' ? 0 : 1];
-          expect([0, 3], run.stderr).toContain(run.exitCode);
-          if (run.exitCode === 3) expect(await produce(name)).toMatchObject({ exitCode: 0 });
-        }
-        expect(ended.some(({ exitCode }) => exitCode === 0)).toBe(true);
-        expect(await it.sql(`SELECT uniqExact(device_id) FROM ${database}.migration_link_states`)).toBe(
-          '600',
+  test('started at once: one of them writes, the other ends with exit code 3 and lost nothing', () =>
+    inDirectory(async (directory) => {
+      const database = 'at_once';
+      await it.sql(`CREATE DATABASE ${database}`);
+      const produce = (name: string): Promise<Awaited<ReturnType<typeof weir>>> =>
+        weir(
+          ['produce', topic, '--url', it.server.url, '--database', database, '--data', join(directory, name)],
+          lines(name, 300),
         );
-        expect(
-          await it.sql(
-            `SELECT count() - uniqExact(_partition, _offset) FROM ${database}.migration_link_states`,
-          ),
-        ).toBe('0');
-      }),
-    60_000,
-  );
+      const ended = await Promise.all([produce('a'), produce('b')]);
+      // The slower one to start may find the other gone already.
+      for (const name of ['a', 'b'] as const) {
+        const run = ended[name === 'a' ? 0 : 1];
+        expect([0, 3], run.stderr).toContain(run.exitCode);
+        if (run.exitCode === 3) expect(await produce(name)).toMatchObject({ exitCode: 0 });
+      }
+      expect(ended.some(({ exitCode }) => exitCode === 0)).toBe(true);
+      expect(await it.sql(`SELECT uniqExact(device_id) FROM ${database}.migration_link_states`)).toBe('600');
+      expect(
+        await it.sql(
+          `SELECT count() - uniqExact(_partition, _offset) FROM ${database}.migration_link_states`,
+        ),
+      ).toBe('0');
+    }));
 });
 
 describe('the lease of a database', () => {
