@@ -86,7 +86,7 @@ async function read(connection: KafkaConnection, topic: string, count: number): 
   try {
     const partition = await reader.assign(topic, 0, await reader.offsetOf(topic, 0, 'start'));
     const values: string[] = [];
-    const giveUpAtMs = performance.now() + 20_000;
+    const giveUpAtMs = performance.now() + 60_000;
     while (values.length < count && performance.now() < giveUpAtMs) {
       values.push(...partition.take(count).map(({ value }) => value!.toString()));
       await sleep(5);

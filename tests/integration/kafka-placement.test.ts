@@ -115,9 +115,9 @@ class Worker {
 }
 
 async function until(isSo: () => boolean, what: () => string): Promise<void> {
-  const giveUpAtMs = performance.now() + 30_000;
+  const giveUpAtMs = performance.now() + 60_000;
   while (!isSo()) {
-    if (performance.now() > giveUpAtMs) throw new Error(`not in 30 s: ${what()}`);
+    if (performance.now() > giveUpAtMs) throw new Error(`not in 60 s: ${what()}`);
     await sleep(10);
   }
 }

@@ -49,7 +49,7 @@ async function producerOf(
 /** All records up to an end, by small takes. */
 async function readTo(reader: PartitionReader, endOffset: number): Promise<PlainRecord[]> {
   const records: PlainRecord[] = [];
-  const giveUpAtMs = performance.now() + 30_000;
+  const giveUpAtMs = performance.now() + 60_000;
   while (reader.position < endOffset) {
     for (const record of reader.take(7)) records.push(plain(record));
     if (performance.now() > giveUpAtMs)
@@ -133,7 +133,7 @@ describe('a partition', () => {
     while (partition.lastStableOffset === undefined) await sleep(5);
     expect(partition).toMatchObject({ isAtEnd: true, position: 0, lastStableOffset: 0, highWatermark: 2 });
     await producer.abort();
-    await partition.waitForData(AbortSignal.timeout(10_000));
+    await partition.waitForData(AbortSignal.timeout(60_000));
     expect(partition.take(10).map(({ value }) => value?.toString())).toEqual(['behind it']);
     while (partition.position < 3) await sleep(5);
     expect(partition).toMatchObject({ isAtEnd: true, position: 3, available: 0 });
@@ -200,7 +200,7 @@ describe('a partition', () => {
     await admin.disconnect();
     const reader = await readerOf(kafka);
     const partition = await reader.assign('deleted', 0, 1);
-    await partition.waitForData(AbortSignal.timeout(10_000));
+    await partition.waitForData(AbortSignal.timeout(60_000));
     expect(() => partition.take(1)).toThrow(expect.objectContaining({ code: 'offset-out-of-range' }));
     const start = await reader.offsetOf('deleted', 0, 'start');
     partition.seek(start);
@@ -282,7 +282,8 @@ describe('several readers of one partition', () => {
     expect(await readTo(full!, 400)).toHaveLength(400);
     paused!.resume();
     expect(await readTo(paused!, 400)).toHaveLength(400);
-    expect(performance.now() - startedMs).toBeLessThan(5_000);
+    // With 500 ms before each of the 40 batches it would be 20 s.
+    expect(performance.now() - startedMs).toBeLessThan(10_000);
   });
 
   it('go on when one of them ends, seeks, or fails', async (context) => {
@@ -291,11 +292,11 @@ describe('several readers of one partition', () => {
     const [ends, seeks, fails, stays] = await Promise.all(
       [0, 0, 9_000, 0].map((from) => reader.assign('apart', 0, from)),
     );
-    await fails!.waitForData(AbortSignal.timeout(10_000));
+    await fails!.waitForData(AbortSignal.timeout(60_000));
     expect(() => fails!.take(1)).toThrow(expect.objectContaining({ code: 'offset-out-of-range' }));
     reader.unassign(ends!);
     reader.unassign(ends!);
-    await seeks!.waitForData(AbortSignal.timeout(10_000));
+    await seeks!.waitForData(AbortSignal.timeout(60_000));
     seeks!.seek(350);
     expect((await readTo(seeks!, 400)).map(({ value }) => value)).toEqual(written.slice(350));
     expect((await readTo(stays!, 400)).map(({ value }) => value)).toEqual(written);

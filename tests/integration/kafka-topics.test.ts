@@ -170,7 +170,7 @@ describe('topics', () => {
       code: 'kafka-unreachable',
       retryable: true,
     });
-    expect(performance.now() - beganAtMs).toBeLessThan(10_000);
+    expect(performance.now() - beganAtMs).toBeLessThan(30_000);
   });
 });
 
