@@ -46,6 +46,7 @@ function writer(directory: string, restored: boolean): Started {
       void store.write(writeNumber(n, 3000), n);
       if (n % 10 === 0) await new Promise(setImmediate);
       if (n % 500 === 0) await store.flushed();
+      if (n === 500) console.log('flushed');
     }`;
   return startScript(script);
 }
@@ -109,8 +110,7 @@ test('a second process is told who has the store; a killed one leaves it free at
 test('a holder of another container that was frozen and goes on later writes into nothing', () =>
   inDirectory(async (directory) => {
     const frozen = writer(directory, false);
-    await frozen.seen('opened at ');
-    await sleep(200);
+    await frozen.seen('flushed');
     frozen.child.kill('SIGSTOP');
     await sleep(100);
     // It looks like one in another PID namespace that has not touched its link for a while.
@@ -295,10 +295,10 @@ test(
       );
       expect(loaded).toBe(count * 56);
       await again.store.close();
-      // Two to four times what was measured: it is to fail when a part of it becomes another order.
-      expect(write.cpuMs).toBeLessThan(15_000);
-      expect(open.cpuMs).toBeLessThan(1_500);
-      expect(load.cpuMs).toBeLessThan(2_500);
+      // Five to nine times what was measured: a slower machine passes, and a part that becomes another order does not.
+      expect(write.cpuMs).toBeLessThan(30_000);
+      expect(open.cpuMs).toBeLessThan(4_000);
+      expect(load.cpuMs).toBeLessThan(3_000);
     }),
   120_000,
 );
