@@ -1,0 +1,63 @@
+/** What follows an aborted transaction of which a broker had taken a record without the producer's knowing. */
+import { afterAll, expect, it } from 'vitest';
+import { OffsetsHandle } from '#engine/kafka/driver/offsets-handle.ts';
+import { type PlacedRecord, TransactionalProducer } from '#engine/kafka/driver/transactional-producer.ts';
+import { freePorts } from '#local/kafka/free-port.ts';
+import { createTopics, kafkaForFile } from './kafka.fixture.ts';
+import { readWithLibrdkafka } from './librdkafka.fixture.ts';
+import { type LosingProxy, startLosingProxy } from './losing-proxy.fixture.ts';
+
+const [port] = await freePorts('127.0.0.1', [], 1);
+const proxy: LosingProxy = await startLosingProxy(port!);
+const local = kafkaForFile({
+  ports: [port!],
+  properties: { 'advertised.listeners': `PLAINTEXT://${proxy.address}` },
+});
+const topic = 'aborted';
+const { signal } = new AbortController();
+let offsets: OffsetsHandle | undefined;
+
+afterAll(async () => {
+  await offsets?.close(2_000);
+  await proxy.close();
+});
+
+const recordOf = (value: string): PlacedRecord => ({
+  topic,
+  partition: 0,
+  key: null,
+  value: Buffer.from(value),
+  timestampMs: Date.now(),
+  headers: {},
+});
+
+it('loses no record of the next transaction', async (context) => {
+  const kafka = local.of(context);
+  await createTopics(kafka, [{ topic }]);
+  const connection = { brokers: [proxy.address] };
+  offsets = await OffsetsHandle.open(connection, 'aborted', signal);
+  const config = { connection, transactionalId: 'aborted', offsets };
+  const first = await TransactionalProducer.open(config, signal);
+  await first.commit({ records: [recordOf('before')], positions: [] });
+  proxy.lose();
+  // The group's coordinator refuses positions of a topic that there is not, which aborts the transaction.
+  const refused = [{ topic: 'there-is-none', partition: 0, offset: 1 }];
+  await expect(first.commit({ records: [recordOf('aborted')], positions: refused })).rejects.toMatchObject({
+    code: 'transaction-aborted',
+    retryable: true,
+  });
+  expect(proxy.lost()).toBe(1);
+  proxy.heal();
+  const after = { records: [recordOf('after')], positions: [] };
+  // librdkafka would give it the sequence number of the record that was aborted, and the broker would drop it.
+  await expect(first.commit(after)).rejects.toMatchObject({ code: 'log-closed' });
+  await first.close(2_000);
+  const second = await TransactionalProducer.open(config, signal);
+  await second.commit(after);
+  await second.close(2_000);
+  const hex = (value: string): string => Buffer.from(value).toString('hex');
+  const read = await readWithLibrdkafka(proxy.address, topic, 0);
+  expect(read.map(({ value }) => value)).toEqual(['before', 'after'].map(hex));
+  const all = await readWithLibrdkafka(proxy.address, topic, 0, 'read_uncommitted');
+  expect(all.map(({ value }) => value)).toEqual(['before', 'aborted', 'after'].map(hex));
+});
