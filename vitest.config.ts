@@ -48,17 +48,6 @@ export default defineConfig({
           fileParallelism: false,
         },
       },
-      {
-        ...source,
-        test: {
-          name: 'open',
-          sequence: { groupOrder: 3 },
-          include: ['tests/open/**/*.test.ts'],
-          globalSetup: ['./tests/support/build-dist.ts'],
-          testTimeout: 300_000,
-          hookTimeout: 60_000,
-          fileParallelism: false,
-        },
       },
     ],
   },
