@@ -1,15 +1,26 @@
 /** A sink on Kafka as a process of its own, to be killed or frozen: the compiled code of `dist`. */
 import { deadLetters, schemas } from '#engine/records/generated.ts';
+import type { SinkLimits } from '#sinks/clickhouse/sink-limits.ts';
 import { startScript, type Started } from './cli-process.fixture.ts';
 import type { SinkScene } from './kafka-sink.fixture.ts';
 
 export const sessionTimeoutMs = 1_500;
 
-const script = (config: object): string => `
+/** What is other than in most tests. */
+export interface SinkProcessConfig {
+  /** Of ClickHouse, or of what stands before it. */
+  readonly url?: string;
+  readonly limits?: Partial<SinkLimits>;
+  /** Statements that run before the sink is started. */
+  readonly prelude?: string;
+}
+
+const script = (config: object, prelude: string): string => `
 import { WriterSchemas } from '$DIST/engine/codec/writer-schemas.js';
 import { openClient } from '$DIST/sinks/clickhouse/client.js';
 import { startKafkaSink } from '$DIST/sinks/clickhouse/kafka/kafka-sink.js';
 import { tableOf } from '$DIST/sinks/clickhouse/tables.js';
+${prelude}
 const { url, database, streams, ...config } = ${JSON.stringify(config)};
 const client = openClient({ url });
 const sink = await startKafkaSink({
@@ -29,17 +40,23 @@ console.log('ready');
 `;
 
 /** It prints `ready` when it has joined the group, and ends in order on SIGTERM. */
-export function startSinkProcess({ app, connection, url, streams }: SinkScene): Started {
-  return startScript(
-    script({
-      app,
-      connection,
-      url,
-      database: app,
-      streams: [...streams, deadLetters, schemas],
-      sessionTimeoutMs,
-      heartbeatMs: 200,
-      limits: { maxRows: 500, flushIntervalMs: 100 },
-    }),
-  );
+export function startSinkProcess(
+  { app, connection, url, streams }: SinkScene,
+  {
+    url: otherUrl = url,
+    limits = { maxRows: 500, flushIntervalMs: 100 },
+    prelude = '',
+  }: SinkProcessConfig = {},
+): Started {
+  const config = {
+    app,
+    connection,
+    url: otherUrl,
+    database: app,
+    streams: [...streams, deadLetters, schemas],
+    sessionTimeoutMs,
+    heartbeatMs: 200,
+    limits,
+  };
+  return startScript(script(config, prelude));
 }
