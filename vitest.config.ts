@@ -48,7 +48,6 @@ export default defineConfig({
           fileParallelism: false,
         },
       },
-      },
     ],
   },
 });
