@@ -2,7 +2,8 @@
 import RdKafka from 'node-rdkafka';
 import type { Headers, LogRecord } from '#engine/log/log.ts';
 
-const timeoutMs = 20_000;
+/** Much longer than anything takes: a machine that is slow fails no test. */
+const timeoutMs = 60_000;
 
 /** A record in a form that compares and prints well. */
 export interface PlainRecord {
@@ -47,8 +48,9 @@ export function readWithLibrdkafka(
     },
     { 'auto.offset.reset': 'error' },
   );
-  // Its loop looks this often whether it shall end, 1 s otherwise.
+  // Its loop looks this often whether it shall end, 1 s otherwise, and pauses so long when nothing came, 500 ms otherwise.
   consumer.setDefaultConsumeTimeout(20);
+  consumer.setDefaultConsumeLoopTimeoutDelay(5);
   const records: PlainRecord[] = [];
   const read = new Promise<void>((resolve, reject) => {
     const timer = setTimeout(() => {
