@@ -12,7 +12,7 @@ import { ioPrediction } from '#pipelines/failover/io-prediction.ts';
 import { evaluations, ioSamples, predictions, type IoSample } from '#schemas/failover/generated.ts';
 import type { TableRow } from '#sinks/clickhouse/native/block-encoder.ts';
 
-const startMs = Date.UTC(2099, 0, 1);
+const defaultStartMs = Date.UTC(2099, 0, 1);
 
 /** The rows of one stream, by partition, with rising offsets. */
 export interface StreamRows {
@@ -38,7 +38,7 @@ export function sampleRows(devices: number, seconds: number): readonly StreamRow
     rowsOf(
       ioSamples,
       samples,
-      (event, n) => `${startMs}/${Math.floor(n / devices)}/${keyOf(ioSamples, event)}`,
+      (event, n) => `${defaultStartMs}/${Math.floor(n / devices)}/${keyOf(ioSamples, event)}`,
     ),
     ...[predictions, evaluations].map((stream) =>
       rowsOf(stream, emittedOn(stream), (_, n) => `${n % 4}/${n >> 2}/0`),
@@ -69,7 +69,7 @@ function rowsOf(
 }
 
 /** Samples of one device, second by second. Every fourth is an application's share, which knows no operations. */
-function deviceModel(index: number): (second: number) => IoSample {
+export function deviceModel(index: number, startMs = defaultStartMs): (second: number) => IoSample {
   const random = seeded(index + 1);
   const host = `edge-${index >> 2}`;
   const device = `nvme${index % 4}n1`;

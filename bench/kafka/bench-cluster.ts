@@ -21,8 +21,9 @@ export class BenchCluster {
     this.#admin = admin;
   }
 
-  static async start(): Promise<BenchCluster> {
-    const kafka = await startKafka({ heapMib: brokerHeapMib });
+  /** @param properties of the broker, in place of the local one's */
+  static async start(properties: Readonly<Record<string, string>> = {}): Promise<BenchCluster> {
+    const kafka = await startKafka({ heapMib: brokerHeapMib, properties });
     const client = new Kafka({ brokers: [kafka.bootstrapServers], logLevel: logLevel.NOTHING });
     const admin = client.admin();
     await admin.connect();
@@ -75,6 +76,19 @@ export class BenchCluster {
         const reached = ends.map((end, partition) => `${offsets.get(partition) ?? 'none'} of ${end}`);
         throw new Error(`group ${group} has not committed ${topic} to its end: ${reached.join(', ')}`);
       }
+      await sleep(pollMs);
+    }
+  }
+
+  /** Waits until a group has members, all of which know their share. @returns when that was seen, within 20 ms */
+  async settled(group: string, timeoutMs: number): Promise<number> {
+    const giveUpAtMs = Date.now() + timeoutMs;
+    for (;;) {
+      const { groups } = await this.#admin.describeGroups([group]);
+      const now = Date.now();
+      if (groups[0]?.state === 'Stable') return now;
+      if (now > giveUpAtMs)
+        throw new Error(`group ${group} is ${groups[0]?.state ?? 'unknown'} after ${timeoutMs} ms`);
       await sleep(pollMs);
     }
   }
