@@ -3,6 +3,7 @@
  * an insert of the dead owner that arrives while its successor is at work. The world is a model of the log's commits and of
  * ClickHouse's deduplication by token; tests/integration/clickhouse-sink.test.ts does a part of it with the real engine.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { Committed, LogRecord, PartitionSource } from '#engine/log/log.ts';
 import type { Batch } from './batch.ts';
@@ -261,6 +262,27 @@ describe.each([false, true])('with a row that ClickHouse refuses: %s', (poison) 
       }
     }
   });
+});
+
+test('a flush ends while records go on coming', async () => {
+  const world = newWorld(false);
+  const source: PartitionSource = {
+    ...sourceOf(world),
+    read: (from, maxRecords) =>
+      Array.from({ length: maxRecords }, (_, i) => ({ ...log[0]!, offset: from + i })),
+  };
+  const limits = { maxRows: 3, maxBytes: 1e9, flushIntervalMs: 1e9, schemaWaitMs: 0 };
+  const sink = new PartitionSink({ ...portsOf(world, undefined, undefined), source }, limits);
+  const stop = new AbortController();
+  const ended = sink.run(stop.signal);
+  const flushed = sink.flushTo(30).then(() => 'flushed');
+  const passed = (async (): Promise<string> => {
+    while (sink.position < 1_000) await nextTurn();
+    return `still not at ${sink.position}`;
+  })();
+  expect(await Promise.race([flushed, passed])).toBe('flushed');
+  stop.abort();
+  await ended;
 });
 
 describe('a token that ClickHouse remembers although it was killed before it kept the rows', () => {

@@ -202,6 +202,8 @@ export class PartitionSink {
         }),
         stop,
       );
+      // There may be no idle moment to tell it in.
+      this.#tellFlushed(batch.from);
     }
     await this.#keep(batch, stop);
   }
@@ -333,6 +335,11 @@ export class PartitionSink {
 
   #settledTo(offset: number): void {
     this.#settled = offset;
+    this.#tellFlushed(offset);
+  }
+
+  /** Everything before `offset` is in and committed, though what comes after it may be promised. */
+  #tellFlushed(offset: number): void {
     for (const flush of this.#flushes) if (flush.offset <= offset) flush.resolve();
     this.#flushes = this.#flushes.filter((flush) => flush.offset > offset);
   }
