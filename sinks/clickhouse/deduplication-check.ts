@@ -1,6 +1,6 @@
 /**
  * The check that tables remember deduplication tokens, and so do the targets of the materialized views behind them.
- * Measured (docs/exactly-once-sink.md): a target with a window of 0 doubles when an insert is repeated.
+ * Measured (docs/exactly-once.md): a target with a window of 0 doubles when an insert is repeated.
  */
 import type { ClickHouseClient } from '@clickhouse/client';
 import { localName } from './cluster.ts';

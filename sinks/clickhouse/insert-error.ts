@@ -1,6 +1,6 @@
 /**
  * What a failed request to ClickHouse means for the batch.
- * Codes: ClickHouse src/Common/ErrorCodes.cpp; each was classed by trying it (docs/exactly-once-sink.md).
+ * Codes: ClickHouse src/Common/ErrorCodes.cpp; each was classed by trying it (docs/exactly-once.md).
  */
 import { ClickHouseError } from '@clickhouse/client';
 import { SinkError, reasonOf } from './error.ts';
