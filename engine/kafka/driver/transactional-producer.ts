@@ -242,11 +242,13 @@ export class TransactionalProducer {
     for (;;) {
       signal.throwIfAborted();
       try {
-        await this.#called((done) => {
+        const call = this.#called((done) => {
           this.#producer.initTransactions(callMs, done);
         });
+        await this.#limited(call);
         return;
       } catch (error) {
+        if (error instanceof EngineError) throw error;
         const failure = librdkafkaFailure(error);
         if (isFencing(failure)) throw this.#explain(failure);
         const heard = this.#hear(error);
@@ -294,7 +296,7 @@ export class TransactionalProducer {
     const limit = sleep(callLimitMs, undefined, { signal: over.signal }).then(() => {
       throw new EngineError(
         'outcome-unknown',
-        `${this.#prefix()}librdkafka has not come back from a call for ${callLimitMs / 1_000} s; the task is taken over anew`,
+        `${this.#prefix()}librdkafka has not come back from a call for ${callLimitMs / 1_000} s; another producer is opened`,
         { retryable: true },
       );
     });
