@@ -16,6 +16,8 @@ export interface LogRecord {
   readonly value: Buffer | null;
   readonly timestampMs: number;
   readonly headers: Headers;
+  /** The same as `headerText(headers, name)` (engine/task/cloud-events.ts), where a log has a way that leaves the others unread. */
+  headerText?(name: string): string | undefined;
 }
 
 /** A record to be written. The partition follows from the key (murmur2, as Kafka's Java client), unless given. */

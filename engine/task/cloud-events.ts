@@ -2,7 +2,7 @@
  * CloudEvents 1.0 attributes in Kafka headers (binary content mode of the Kafka protocol binding).
  * Source: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md
  */
-import type { Headers } from '../log/log.ts';
+import type { Headers, LogRecord } from '../log/log.ts';
 
 /** Headers of an event. `id` is unique within `source`; `type` is the full Avro name; `timeMs` is event time. */
 export function cloudEventHeaders(id: string, source: string, type: string, timeMs: number): Headers {
@@ -35,6 +35,11 @@ export function headerText(headers: Headers, name: string): string | undefined {
   if (Buffer.isBuffer(value)) return value.toString('utf8');
   const first = (value as readonly (string | Buffer)[])[0];
   return first === undefined ? undefined : first.toString();
+}
+
+/** The text of a record's header of an ASCII name, as `headerText` gives it, without the others being read where that can be. */
+export function recordHeaderText(record: LogRecord, name: string): string | undefined {
+  return record.headerText === undefined ? headerText(record.headers, name) : record.headerText(name);
 }
 
 /** Identity for de-duplication: `ce_source` and `ce_id`; undefined when either is missing. */

@@ -8,7 +8,7 @@
  * (measured: 25 columns of 235 bytes a row, 680,000 rows/s). Only a chunk with a bad row is gone through row by row.
  */
 import type { LogRecord } from '#engine/log/log.ts';
-import { headerText } from '#engine/task/cloud-events.ts';
+import { recordHeaderText } from '#engine/task/cloud-events.ts';
 import type { FieldColumn, TableColumns } from '../columns.ts';
 import { SinkError } from '../error.ts';
 import { typeName } from '../value-type.ts';
@@ -174,8 +174,8 @@ export class BlockEncoder {
     for (const { record, deleted } of rows) {
       this.#offset.append(record.offset);
       this.#timestamp.append(record.timestampMs);
-      this.#source.append(headerText(record.headers, 'ce_source') ?? '');
-      this.#id.append(headerText(record.headers, 'ce_id') ?? '');
+      this.#source.append(recordHeaderText(record, 'ce_source') ?? '');
+      this.#id.append(recordHeaderText(record, 'ce_id') ?? '');
       this.#deleted.append(deleted);
     }
   }

@@ -1,0 +1,57 @@
+import { describe, expect, it } from 'vitest';
+import type { LogRecord } from '../../log/log.ts';
+import { headerText, recordHeaderText } from '../../task/cloud-events.ts';
+import { readRecords, type RecordBatch } from './record-batch.ts';
+
+/** ZigZag-encoded, of less than 64. */
+const varint = (value: number): Buffer => Buffer.from([value < 0 ? -2 * value - 1 : 2 * value]);
+
+const varBytes = (value: string | null): Buffer =>
+  value === null ? varint(-1) : Buffer.concat([varint(Buffer.byteLength(value)), Buffer.from(value)]);
+
+/** The only record of a batch, without key and value. */
+function recordWith(headers: readonly (readonly [string, string | null])[]): LogRecord {
+  const body = Buffer.concat([
+    Buffer.from([0, 0, 0]), // attributes, timestamp and offset
+    varint(-1),
+    varint(-1),
+    varint(headers.length),
+    ...headers.flatMap(([name, value]) => [varBytes(name), varBytes(value)]),
+  ]);
+  // The length is not looked at, beyond where the next record would begin.
+  const batch: RecordBatch = {
+    baseOffset: 7,
+    lastOffset: 7,
+    producerId: -1n,
+    isTransactional: false,
+    isControl: false,
+    codec: 0,
+    isLogAppendTime: false,
+    baseTimestampMs: 0,
+    maxTimestampMs: 0,
+    recordCount: 1,
+    records: Buffer.concat([varint(1), body]),
+  };
+  const records: LogRecord[] = [];
+  expect(readRecords(batch, 0, records, 'here')).toBeUndefined();
+  return records[0]!;
+}
+
+describe('the text of a header', () => {
+  const cases: readonly (readonly [string, readonly (readonly [string, string | null])[], string | undefined])[] = [
+    ['is found among others', [['ce_time', 't'], ['ce_id', 'a-1'], ['ce_type', 'x']], 'a-1'],
+    ['is the first of a repeated one', [['ce_id', 'first'], ['ce_id', 'second']], 'first'],
+    ['is not that of a longer name', [['ce_idx', 'no']], undefined],
+    ['is not that of another name as long', [['ce_ix', 'no'], ['xx_id', 'no']], undefined],
+    ['is empty where the value is', [['ce_id', '']], ''],
+    ['is empty where there is no value', [['ce_id', null]], ''],
+    ['may be any text', [['ä', 'ö'], ['ce_id', 'ノート ä']], 'ノート ä'],
+    ['is none where there are no headers', [], undefined],
+  ]; // prettier-ignore
+  it.each(cases)('%s', (_, headers, expected) => {
+    const record = recordWith(headers);
+    expect('headerText' in record).toBe(true);
+    expect(recordHeaderText(record, 'ce_id')).toBe(expected);
+    expect(headerText(record.headers, 'ce_id')).toBe(expected);
+  });
+});
