@@ -2,7 +2,7 @@
  * The wall clock of a sink's process jumps by hours, forward and back, as `Date` sees it; intervals (`performance.now`, timers) do
  * not, as on a host whose clock is set. Nothing may depend on it.
  */
-import { rename, writeFile } from 'node:fs/promises';
+import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
@@ -10,7 +10,12 @@ import { openClient } from '#sinks/clickhouse/client.ts';
 import { sinkGroup } from '#sinks/clickhouse/kafka/names.ts';
 import { acquireWriterLease } from '#sinks/clickhouse/writer-lease.ts';
 import { startScript } from '../integration/cli-process.fixture.ts';
-import { startTestServer, type TestServer, until } from '../integration/embedded-clickhouse.fixture.ts';
+import {
+  newDirectory,
+  startTestServer,
+  type TestServer,
+  until,
+} from '../integration/embedded-clickhouse.fixture.ts';
 import { clientOf, kafkaForFile } from '../integration/kafka.fixture.ts';
 import { expectEachLetterOnce, openScene, refuseSome, startLoad } from '../integration/kafka-sink.fixture.ts';
 import { sessionTimeoutMs, startSinkProcess } from '../integration/kafka-sink-process.fixture.ts';
@@ -49,8 +54,10 @@ globalThis.Date = class extends TrueDate {
 };
 `;
 
-async function clockFile(name: string): Promise<{ file: string; set: (shiftMs: number) => Promise<void> }> {
-  const file = join(clickHouse.dataDir, '..', `weir-clock-${process.pid}-${name}`);
+async function clockFile(): Promise<{ file: string; set: (shiftMs: number) => Promise<void> }> {
+  const directory = await newDirectory();
+  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const file = join(directory, 'shift');
   const set = async (shiftMs: number): Promise<void> => {
     await writeFile(`${file}.new`, String(shiftMs));
     await rename(`${file}.new`, file);
@@ -63,13 +70,13 @@ it('a sink goes on, stays in its group, and loses and doubles nothing', async (c
   const scene = await openScene(local.of(context), clickHouse.server.url, [4, 2]);
   onTestFinished(() => scene.close());
   await refuseSome(scene);
-  const { file, set } = await clockFile('sink');
+  const { file, set } = await clockFile();
   const { child, ended, seen } = startSinkProcess(scene, { prelude: jumping(file) });
   onTestFinished(() => {
     child.kill('SIGKILL');
   });
   await seen('ready');
-  const load = startLoad(scene, 20);
+  const first = startLoad(scene, 20);
   const rows = async (): Promise<number> => {
     const counts = scene.streams.map(
       ({ clickhouse }) => `(SELECT count() FROM ${scene.app}.${clickhouse.table})`,
@@ -77,6 +84,7 @@ it('a sink goes on, stays in its group, and loses and doubles nothing', async (c
     return Number(await clickHouse.sql(`SELECT ${counts.join(' + ')}`));
   };
   await until(async () => (await rows()) > 0, 30_000);
+  await first.stop();
   const admin = clientOf(local.of(context)).admin();
   await admin.connect();
   onTestFinished(() => admin.disconnect());
@@ -88,16 +96,19 @@ it('a sink goes on, stays in its group, and loses and doubles nothing', async (c
   for (const shiftMs of jumps) {
     await set(shiftMs);
     await seen(`jumped to ${shiftMs}`);
-    // Well past the session: without heartbeats the group would put the member out.
-    const untilMs = performance.now() + 3 * sessionTimeoutMs;
+    // Without records nothing but heartbeats keeps the member in: commits would, too.
+    await sleep(2 * sessionTimeoutMs);
+    expect({ shiftMs, members: await members() }).toEqual({ shiftMs, members: [member] });
+    const load = startLoad(scene, 20);
+    const untilMs = performance.now() + 2 * sessionTimeoutMs;
     while (performance.now() < untilMs) {
       const before = await rows();
       // Small batches go by time: 100 ms after their first record.
       await until(async () => (await rows()) > before, 3_000);
     }
-    expect({ shiftMs, members: await members() }).toEqual({ shiftMs, members: [member] });
+    await load.stop();
   }
-  await load.stop();
+  expect(await members()).toEqual([member]);
   await scene.expectExactlyOnce();
   await expectEachLetterOnce(scene);
   child.kill('SIGTERM');
@@ -107,7 +118,7 @@ it('a sink goes on, stays in its group, and loses and doubles nothing', async (c
 });
 
 it('a run keeps its lease on a database, and others are refused it', async () => {
-  const { file, set } = await clockFile('lease');
+  const { file, set } = await clockFile();
   const { url } = clickHouse.server;
   const database = 'leased';
   await clickHouse.sql(`CREATE DATABASE ${database}`);
