@@ -231,7 +231,45 @@ describe('an input that lost records before they were read', () => {
   });
 });
 
+describe('an input of which retention has removed nothing but what was read', () => {
+  it('is gone on with, though its last offset was a marker of a transaction', async (context) => {
+    const scene = await Scene.of(context, 'quiet');
+    const { folding, admin } = scene;
+    await scene.write(1_000);
+    await scene.processAll();
+    // Tasks have written them: behind the last record of each partition is the marker of its transaction.
+    for (const { topic } of [folding.folds, folding.urgentFolds])
+      for (const { partition, high } of await admin.fetchTopicOffsets(topic))
+        await admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: high }] });
+    await scene.write(500);
+    await scene.processAll();
+    expect(scene.notes.filter((note) => note.includes('retention'))).toEqual([]);
+    const outputs = (await scene.read<Fold>(folding.refolds)).map(({ event }) => event.last);
+    expect(outputs.toSorted()).toEqual([...scene.acknowledged].toSorted());
+  });
+});
+
 describe('positions that were changed from outside', () => {
+  it('stop the task also where they leave records out', async (context) => {
+    const scene = await Scene.of(context, 'ahead');
+    const { folding, admin } = scene;
+    const { topic } = folding.items;
+    await scene.write(500);
+    await scene.processAll();
+    const own = await scene.position(topic, 1);
+    await scene.write(500);
+    const groupId = offsetsGroup('ahead', 'folding.first');
+    await admin.setOffsets({ groupId, topic, partitions: [{ partition: 1, offset: String(own + 1) }] });
+    const runtime = await scene.start();
+    await until(() => scene.errors.size === 1, 'the task fails');
+    expect(scene.errors.get('folding.first-1')).toMatchObject({ code: 'positions-differ' });
+    expect(scene.errors.get('folding.first-1')!.message).toContain(`--to-offset ${own}`);
+    await runtime.stop(5_000);
+    await admin.setOffsets({ groupId, topic, partitions: [{ partition: 1, offset: String(own) }] });
+    await scene.processAll();
+    await scene.prove();
+  });
+
   it('stop the task, which says how to put them back; put back so, nothing is lost or repeated', async (context) => {
     const scene = await Scene.of(context, 'reset');
     const { folding, admin } = scene;

@@ -18,7 +18,7 @@ import { changelogTopic, offsetsGroup, transactionalId } from '../names.ts';
 import type { PartitionReader } from '../reader/partition-reader.ts';
 import { committedPositions } from './committed-positions.ts';
 import { restoreTask } from './restore-task.ts';
-import { startPositions } from './start-positions.ts';
+import { positionsDiffer, type StartPosition, startPositions } from './start-positions.ts';
 import type { StateStore } from './state-store.ts';
 import type { TaskEnvironment } from './task-environment.ts';
 import { TaskInput } from './task-input.ts';
@@ -107,7 +107,7 @@ export class KafkaTask {
       inputs: (run?.inputs ?? []).map(({ reader }, i) => ({
         topic: reader.topic,
         partition: reader.partition,
-        position: run!.position(i),
+        position: run!.inputs[i]!.position,
         end: reader.lastStableOffset,
       })),
       isSettled: run?.isSettled ?? false,
@@ -257,9 +257,12 @@ export class KafkaTask {
     try {
       for (const [i, { topic, partition }] of core.sources.entries()) {
         signal.throwIfAborted();
-        readers.push(
-          await reader.assign(topic, partition, await this.#startOf(topic, partition, positions[i])),
-        );
+        const position = positions[i];
+        const first = await reader.offsetOf(topic, partition, 'start');
+        if (position !== undefined && (await this.#leavesOut(topic, partition, position, first)))
+          throw positionsDiffer(app.name, core, i, position.offset);
+        const start = await this.#startOf(topic, partition, position?.offset, first);
+        readers.push(await reader.assign(topic, partition, start));
       }
     } catch (error) {
       for (const one of readers) reader.unassign(one);
@@ -268,10 +271,42 @@ export class KafkaTask {
     return readers.map((one) => new TaskInput(one, gate, this.#env.settings.staleMs));
   }
 
-  /** Where to read an input from; `position` where the task has one. */
-  async #startOf(topic: string, partition: number, position: number | undefined): Promise<number> {
+  /** Whether there is a record that the task has not taken before the position that it is to go on at. */
+  async #leavesOut(
+    topic: string,
+    partition: number,
+    { offset, taken }: StartPosition,
+    first: number,
+  ): Promise<boolean> {
+    const from = Math.max(taken, first);
+    if (from >= offset) return false;
+    const { signal } = this.#closing;
+    const reading = await this.#env.reader.assign(topic, partition, from);
+    try {
+      while (reading.position < offset && reading.available === 0) {
+        signal.throwIfAborted();
+        // Fails where reading does; a position beyond the end is found so by reading on from there.
+        reading.take(0);
+        if (reading.isAtEnd) return false;
+        await reading.waitForProgress(
+          reading.position,
+          AbortSignal.any([signal, AbortSignal.timeout(1_000)]),
+        );
+      }
+      return reading.position < offset;
+    } finally {
+      this.#env.reader.unassign(reading);
+    }
+  }
+
+  /** Where to read an input from whose first offset is `first`; `position` where the task has one. */
+  async #startOf(
+    topic: string,
+    partition: number,
+    position: number | undefined,
+    first: number,
+  ): Promise<number> {
     const { reader, settings } = this.#env;
-    const first = await reader.offsetOf(topic, partition, 'start');
     if (position === undefined) return first;
     const lost = position < first ? this.#truncated(`${topic}/${partition}`, position, first) : undefined;
     if (settings.truncatedInputs === 'stop') {

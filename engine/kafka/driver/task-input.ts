@@ -31,6 +31,11 @@ export class TaskInput {
     return this.#index < this.#ready ? this.#records[this.#index] : undefined;
   }
 
+  /** The offset to read from when nothing was to be kept: past all that was taken, and past what comes then and is no record. */
+  get position(): number {
+    return this.#records[this.#index]?.offset ?? this.reader.position;
+  }
+
   take(): LogRecord {
     const record = this.#records[this.#index]!;
     this.#index += 1;

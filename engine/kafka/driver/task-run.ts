@@ -18,9 +18,10 @@ import { partitionOf } from '../../log/murmur2.ts';
 import type { Headers, LogRecord } from '../../log/log.ts';
 import { nextSource } from '../../task/input-merge.ts';
 import type { TaskCore } from '../../task/task-core.ts';
-import type { Commit, OutputRecord, Position, RecordInput } from '../../task/task-io.ts';
+import type { Commit, OutputRecord, RecordInput } from '../../task/task-io.ts';
 import { journalHeaders } from '../journal-parameters.ts';
 import { changelogTopic, journalTopic } from '../names.ts';
+import { InputPositions } from './input-positions.ts';
 import { VolatileStore, type StateStore } from './state-store.ts';
 import type { TaskEnvironment } from './task-environment.ts';
 import type { TaskInput } from './task-input.ts';
@@ -32,6 +33,8 @@ const maxFed = 100_000;
 /** Of the order journal, some 25 bytes each: a chunk is one record, and brokers take 1 MB. */
 const maxJournalLength = 10_000;
 const floorEveryMs = 5_000;
+/** An idle task commits what lies behind the last records and is none at most this often. */
+const passEveryMs = 10_000;
 const keptCommitTimes = 100;
 /** A disk that is slower than the commits holds the task up, not memory. */
 const maxUnwritten = 200_000;
@@ -54,6 +57,7 @@ export class TaskRun {
   readonly #env: TaskEnvironment;
   readonly #producer: TransactionalProducer;
   readonly #inputs: readonly TaskInput[];
+  readonly #positions: InputPositions;
   readonly #journalHeaders: Headers;
   readonly #input: { kind: 'record'; input: number; partition: number; record: LogRecord };
   #store: StateStore;
@@ -64,6 +68,7 @@ export class TaskRun {
   #lastCommitMs = -Infinity;
   #lastTickMs = -Infinity;
   #lastCheckMs = -Infinity;
+  #lastPassMs = performance.now();
   /** Entries that were given to the store and are not in its file yet. */
   #unwritten = 0;
   #floor: number | undefined;
@@ -77,6 +82,7 @@ export class TaskRun {
     this.#producer = producer;
     this.#store = store;
     this.#inputs = inputs;
+    this.#positions = new InputPositions(core, inputs);
     const { name, parameters } = core.processor;
     this.#journalHeaders = journalHeaders({ ...parameters, ...env.parameters[name] });
     this.#input = { kind: 'record', input: 0, partition: 0, record: unread };
@@ -98,11 +104,6 @@ export class TaskRun {
   get isSettled(): boolean {
     const isIdle = !this.#isOver && this.#committing === undefined && !this.#uncommitted;
     return isIdle && this.#inputs.every((input) => input.isAtEnd);
-  }
-
-  /** Next offset to process of a source. */
-  position(source: number): number {
-    return this.core.nextOffset(source) ?? this.#inputs[source]!.start;
   }
 
   /** Feeds up to `maxRecords` records, and begins a commit when it is due. Returns how many it fed. */
@@ -170,25 +171,22 @@ export class TaskRun {
    * committed, which a successor would have fenced. It commits the positions once more.
    */
   async #noteEnd(): Promise<void> {
-    const store = this.#store;
-    const positions = this.#committedPositions();
-    if (store instanceof VolatileStore || positions.length === 0) return;
+    const isStored = !(this.#store instanceof VolatileStore);
+    if (this.#positions.current().length === 0 || !(isStored || this.#positions.haveMoved)) return;
     try {
-      const end = await this.#changelogEnd();
-      await this.#producer.commit({ records: [], positions });
+      const end = isStored ? await this.#changelogEnd() : 0;
+      await this.#commitPositions();
       // Closing the store hurries it, and tells what goes wrong.
-      store.write([], end).catch(() => undefined);
+      if (isStored) this.#store.write([], end).catch(() => undefined);
     } catch (error) {
       const failure = asEngineError(error);
       if (failure.code !== 'fenced') this.#env.onTrouble(this.core.id, failure);
     }
   }
 
-  #committedPositions(): Position[] {
-    return this.core.sources.flatMap(({ topic, partition, table }, i) => {
-      const offset = this.core.nextOffset(i);
-      return table || offset === undefined ? [] : [{ topic, partition, offset }];
-    });
+  /** Nothing but the positions, while nothing else is to be committed. */
+  #commitPositions(): Promise<void> {
+    return this.#positions.commitBy((positions) => this.#producer.commit({ records: [], positions }));
   }
 
   #changelogEnd(): Promise<number> {
@@ -237,9 +235,18 @@ export class TaskRun {
   }
 
   #commitIfDue(nowMs: number): void {
-    if (!this.#uncommitted || this.#committing !== undefined || this.#isOver) return;
+    if (this.#committing !== undefined || this.#isOver) return;
+    if (!this.#uncommitted) {
+      if (nowMs - this.#lastPassMs >= passEveryMs) this.#pass(nowMs);
+      return;
+    }
     const isDue = nowMs - this.#lastCommitMs >= this.#env.settings.commitIntervalMs;
     if (isDue || this.#fed >= maxFed || this.core.journalLength >= maxJournalLength) this.#beginCommit(nowMs);
+  }
+
+  #pass(nowMs: number): void {
+    this.#lastPassMs = nowMs;
+    if (this.#positions.haveMoved) this.#await(this.#commitPositions());
   }
 
   #beginCommit(nowMs: number): void {
@@ -247,7 +254,11 @@ export class TaskRun {
     this.#lastCommitMs = nowMs;
     this.#fed = 0;
     this.#uncommitted = false;
-    this.#committing = this.#commit()
+    this.#await(this.#commit());
+  }
+
+  #await(commit: Promise<void>): void {
+    this.#committing = commit
       .catch((error: unknown) => {
         this.#fail(error);
       })
@@ -265,7 +276,8 @@ export class TaskRun {
     const floor = this.#floor;
     this.#floor = undefined;
     const startedMs = performance.now();
-    await this.#producer.commit({ records: this.#recordsOf(commit, outputs), positions: commit.positions });
+    const records = this.#recordsOf(commit, outputs);
+    await this.#positions.commitBy((positions) => this.#producer.commit({ records, positions }));
     this.core.committed();
     this.#noteCommit(performance.now() - startedMs);
     if (this.#store instanceof VolatileStore) return;

@@ -38,7 +38,7 @@ export class PartitionLane {
   readonly #stopping = new AbortController();
   readonly #running: Promise<void>;
   #isLost = false;
-  /** After the last record that was handled; -1 before the first. */
+  /** After the last record that was handled, and what comes then and is no record; -1 before the first look. */
   #handled = -1;
   #committed = -1;
   #committedAtMs = 0;
@@ -93,7 +93,7 @@ export class PartitionLane {
     const reading = await reader.assign(topic, partition, await this.#startOffset());
     try {
       while (!this.#isStopping()) {
-        await reading.waitForData(signal);
+        await reading.waitForProgress(reading.position, signal);
         await this.#handleWhatIsHere(reading);
         await this.#commit();
       }
@@ -124,6 +124,8 @@ export class PartitionLane {
       this.#handled = record.offset + 1;
       if (performance.now() - this.#committedAtMs > commitIntervalMs) await this.#commit();
     }
+    // Also past what is no record (markers, aborted ones): retention may remove it before the next one comes.
+    this.#handled = reading.position;
   }
 
   async #commit(): Promise<void> {
