@@ -265,7 +265,7 @@ describe('the process of a sink', () => {
     const scene = await sceneOf(context, 4, 2);
     await refuseSome(scene);
     const load = startLoad(scene, 20);
-    for (let kills = 0; kills < 10; kills += 1) {
+    for (let kills = 0; kills < 4; kills += 1) {
       const { child, ended, seen } = startSinkProcess(scene);
       // Some die while they take over.
       if (kills % 3 !== 0) await seen('ready');
@@ -288,7 +288,7 @@ describe('the process of a sink', () => {
     const zombie = startSinkProcess(scene);
     await zombie.seen('ready');
     await scene.start({ sessionTimeoutMs });
-    for (let freezes = 0; freezes < 4; freezes += 1) {
+    for (let freezes = 0; freezes < 2; freezes += 1) {
       await sleep(700 + Math.random() * 700);
       zombie.child.kill('SIGSTOP');
       await sleep(2 * sessionTimeoutMs);
