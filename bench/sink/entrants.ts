@@ -91,7 +91,10 @@ export const handWritten = processEntrant(
   }),
 );
 
-/** Flushed as often as the others where no block is full; without the pause of half a second between blocks. */
+/**
+ * At its best settings (docs/benchmarks.md has what was tried): flushed as often as the others where no block is full, without the
+ * pause of half a second between blocks, and with plain strings.
+ */
 export function kafkaEngine({ consumers, maxBlockRows }: KafkaEngineSetting): Entrant {
   return {
     name: `ClickHouse's engine, ${consumers} ${consumers === 1 ? 'consumer' : 'consumers'}`,
@@ -101,6 +104,7 @@ export function kafkaEngine({ consumers, maxBlockRows }: KafkaEngineSetting): En
         topic: table.stream.topic,
         group: app,
         registryUrl,
+        plainStrings: true,
         settings: {
           kafka_num_consumers: consumers,
           kafka_thread_per_consumer: consumers === 1 ? 0 : 1,
