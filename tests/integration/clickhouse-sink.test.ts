@@ -161,6 +161,39 @@ describe('bad records', () => {
     await sink.stop(1000);
   });
 
+  test('a row that a materialized view refuses stops its partition: it is in the table already, and not in the target', async () => {
+    const { send, start, audit, rows, client } = pipe(everyType);
+    await (await start()).stop(1000);
+    const database = `sink_${databases}`;
+    await client.command({
+      query: `CREATE TABLE ${database}.target (large Int64, CONSTRAINT some CHECK large != ${2 ** 33 * 8}) ENGINE = MergeTree ORDER BY large
+        SETTINGS non_replicated_deduplication_window = 10000`,
+    });
+    await client.command({
+      query: `CREATE MATERIALIZED VIEW ${database}.view TO ${database}.target AS SELECT large FROM ${database}.test_every_types`,
+    });
+    const targets = (): Promise<readonly { n: number }[]> =>
+      rows(`SELECT count() AS n FROM ${database}.target`);
+    send(events(20));
+    const sink = await start();
+    await expect(sink.drain()).rejects.toThrow(
+      /every-types\/0, offsets 0 to 9: 10 of 10 rows are in the table.*469.*view/s,
+    );
+    expect(await sink.stop(1000)).toBe(false);
+    expect(await targets()).toEqual([{ n: 10 }]);
+    await client.command({ query: `ALTER TABLE ${database}.target DROP CONSTRAINT some` });
+    await client.command({
+      query: `INSERT INTO ${database}.target SELECT large FROM ${database}.test_every_types WHERE _partition = 0`,
+    });
+    send(events(2, 20));
+    const again = await start();
+    await again.drain();
+    expect(await audit()).toEqual(complete(11));
+    expect(await targets()).toEqual([{ n: 22 }]);
+    expect(await rows(`SELECT origin FROM ${database}.weir_dead_letters`)).toEqual([]);
+    await again.stop(1000);
+  });
+
   test('a record whose schema comes later waits for it', async () => {
     const { append, start, rows, writers } = pipe(everyType);
     const newer = {
