@@ -231,6 +231,8 @@ class RunningKafkaSink implements KafkaSink {
       onLost: () => {
         this.#generation = -1;
         this.#assignment = new Map();
+        this.#hasShare = false;
+        this.#changes += 1;
         this.#drop(this.#sink.partitions);
       },
       onTrouble: (error) => {
@@ -319,8 +321,6 @@ class RunningKafkaSink implements KafkaSink {
 
   /** Stops partitions at once. They do nothing more that counts, though an answer may still be on its way. */
   #drop(partitions: readonly RunningPartition[]): void {
-    this.#hasShare = false;
-    this.#changes += 1;
     for (const partition of partitions) {
       partition.stop();
       const lingering = partition.ended.finally(() => this.#lingering.delete(lingering));
