@@ -9,6 +9,7 @@ import type { ClickHouseClient } from '@clickhouse/client';
 import { KafkaEdge } from '#client/kafka-edge.ts';
 import { WriterSchemas } from '#engine/codec/writer-schemas.ts';
 import { patiently } from '#engine/kafka/patiently.ts';
+import { systemClock } from '#engine/log/clock.ts';
 import { ensureTopics } from '#engine/kafka/topics/ensure-topics.ts';
 import { plannedTopics } from '#engine/kafka/topics/planned-topics.ts';
 import type { TruncatedInputs } from '#engine/kafka/driver/task-environment.ts';
@@ -180,9 +181,16 @@ function running(parts: Omit<KafkaRun, 'startedAtMs' | 'failed' | 'settle' | 'st
     startedAtMs: Date.now(),
     failed,
     settle: async (timeoutMs) => {
+      const deadlineMs = performance.now() + timeoutMs;
       if (!(await workers.settle(timeoutMs))) return false;
-      await Promise.race([sink.drain(), failed]);
-      return true;
+      const over = new AbortController();
+      // ClickHouse may be away for as long as it likes: what is not in stays in Kafka.
+      const late = systemClock.sleep(Math.max(0, deadlineMs - performance.now()), over.signal);
+      try {
+        return await Promise.race([sink.drain().then(() => true), failed, late.then(() => false)]);
+      } finally {
+        over.abort();
+      }
     },
     stop: async (timeoutMs) => {
       const ended = await Promise.allSettled([
