@@ -5,6 +5,8 @@ import { CliError } from './cli-error.ts';
 
 /** Relative to the working directory. */
 export const defaultDataDir = '.weir/data';
+/** That of the local stack, likewise. */
+export const localDataDir = '.weir/local';
 
 export interface ConnectionCliOptions {
   readonly data: string;

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { TopicAudit } from '#sinks/clickhouse/kafka/audit-topic.ts';
 import { CliError } from '../cli-error.ts';
-import { addConnectionOptions } from '../connection-options.ts';
+import { addConnectionOptions, localDataDir } from '../connection-options.ts';
 import { examples } from '../help.ts';
 import type { CliIo } from '../io.ts';
 import type { TargetOptions } from '../kafka/targets.ts';
@@ -65,6 +65,7 @@ async function audit(options: AuditOptions, io: CliIo): Promise<void> {
           io.stderr.write(`weir: ${note}\n`);
         },
         signal,
+        existingOnly: true,
       });
       const client = openClient(targets.server);
       try {
@@ -119,7 +120,7 @@ export function registerAudit(program: Command, io: CliIo): void {
       )
       .option('--config <file>', 'settings (default: weir.config.json where it exists)')
       .addOption(formatOption()),
-    { dataMeans: 'data directory of the local stack' },
+    { data: localDataDir, dataMeans: 'data directory of the local stack' },
   )
     .addHelpText(
       'after',

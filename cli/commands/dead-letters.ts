@@ -1,6 +1,6 @@
 /** `weir dead-letters`: what could not be processed: list it, look at it, and write it back to its topic. */
 import { type Command, Option } from 'commander';
-import { addConnectionOptions } from '../connection-options.ts';
+import { addConnectionOptions, localDataDir } from '../connection-options.ts';
 import { addFilterOptions } from '../dead-letters/letter-filter.ts';
 import type { ListOptions, ShowOptions } from '../dead-letters/look-at-letters.ts';
 import type { RedriveOptions } from '../dead-letters/redrive-letters.ts';
@@ -16,7 +16,7 @@ function addTargets(command: Command): Command {
         "Kafka's brokers; other settings come from the environment or the file",
       )
       .option('--config <file>', 'settings (default: weir.config.json where it exists)'),
-    { dataMeans: 'data directory of the local stack' },
+    { data: localDataDir, dataMeans: 'data directory of the local stack' },
   );
 }
 

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { LocalStack, PartStatus } from '#local/stack/local-stack.ts';
 import { CliError } from '../cli-error.ts';
+import { localDataDir } from '../connection-options.ts';
 import { exitCodes } from '../exit-code.ts';
 import { examples } from '../help.ts';
 import type { CliIo } from '../io.ts';
@@ -44,6 +45,7 @@ function differences(stack: LocalStack, config: LocalStackConfig): string[] {
 function writeStack(io: CliIo, stack: LocalStack, config: LocalStackConfig): void {
   const { kafka, clickhouse } = stack;
   const bold = (text: string): string => styled(io.colours, 'bold', text);
+  const option = config.dataDir === resolve(localDataDir) ? '' : ` --data ${config.dataDir}`;
   const lines = [
     `Kafka       ${bold(kafka.bootstrapServers)}  (Apache Kafka ${kafka.version}, ${kafka.runtime})`,
     ...(clickhouse === undefined
@@ -51,9 +53,9 @@ function writeStack(io: CliIo, stack: LocalStack, config: LocalStackConfig): voi
       : [`ClickHouse  ${bold(clickhouse.url)}  (${clickhouse.version}, user default, no password)`]),
     `data        ${config.dataDir}`,
     '',
-    'They go on until weir local stop. Next:',
-    '  weir up              process events with them',
-    '  weir local status    see how they are',
+    `They go on until weir local stop${option}. Next:`,
+    `  weir up${option}              process events with them`,
+    `  weir local status${option}    see how they are`,
   ];
   io.stdout.write(`${lines.join('\n')}\n`);
 }

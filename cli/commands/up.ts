@@ -1,7 +1,7 @@
 /** `weir up`: pipelines, sink and agents on real Kafka and ClickHouse. */
 import { join } from 'node:path';
 import { Option, type Command } from 'commander';
-import { addConnectionOptions } from '../connection-options.ts';
+import { addConnectionOptions, localDataDir } from '../connection-options.ts';
 import { examples } from '../help.ts';
 import type { CliIo } from '../io.ts';
 import type { TargetOptions } from '../kafka/targets.ts';
@@ -131,7 +131,7 @@ export function registerUp(program: Command, io: CliIo): void {
           'address to take them on; others than this machine need tokens: WEIR_INGEST_TOKENS_FILE',
           '127.0.0.1',
         ),
-      { data: '.weir/local', dataMeans: 'data directory of the local stack' },
+      { data: localDataDir, dataMeans: 'data directory of the local stack' },
     ),
   )
     .addHelpText(

@@ -47,7 +47,7 @@ export function conditionOf({ topic, reader, code, since }: FilterOptions, nowMs
 }
 
 function sinceMs(text: string, nowMs: number): number {
-  if (!/^\d{4}-\d\d/.test(text)) return nowMs - durationMs(text, '--since');
+  if (/^[\d.]+[a-z]*$/.test(text)) return nowMs - durationMs(text, '--since');
   const hasZone = /(Z|[+-]\d\d:?\d\d)$/.test(text) || !/\d[T ]\d/.test(text);
   const ms = Date.parse(hasZone ? text : `${text.replace(' ', 'T')}Z`);
   if (Number.isNaN(ms))

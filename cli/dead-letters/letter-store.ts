@@ -6,6 +6,7 @@ import { type KafkaConnection, kafkajsConfig } from '#engine/kafka/connection.ts
 import { KafkaReader } from '#engine/kafka/reader/kafka-reader.ts';
 import { deadLetters } from '#engine/records/generated.ts';
 import { openClient } from '#sinks/clickhouse/client.ts';
+import { requireTables } from '#sinks/clickhouse/missing-tables.ts';
 import { qualified, tableOf } from '#sinks/clickhouse/tables.ts';
 import type { CliIo } from '../io.ts';
 import { findTargets, type TargetOptions } from '../kafka/targets.ts';
@@ -40,15 +41,18 @@ export function withLetterStore<T>(
           io.stderr.write(`weir: ${note}\n`);
         },
         signal,
+        existingOnly: true,
       });
       const client = openClient(server);
+      const table = tableOf(deadLetters, database);
       let reading: Promise<KafkaReader> | undefined;
       const reader = (): Promise<KafkaReader> =>
         (reading ??= KafkaReader.connect({ kafka: kafkajsConfig(connection), maxWaitMs: 50 }));
       try {
+        await requireTables(client, [table]);
         return await use({
           client,
-          table: qualified(tableOf(deadLetters, database)),
+          table: qualified(table),
           connection,
           reader,
           redriven: async () => marksOf(await reader(), signal),

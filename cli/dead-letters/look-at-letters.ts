@@ -84,9 +84,13 @@ export async function showLetter(origin: string, options: ShowOptions, io: CliIo
     };
   });
   if (letters.length === 0)
-    throw new CliError('failure', `there is no dead letter of ${origin}`, {
-      remedies: ['see which there are: weir dead-letters list'],
-    });
+    throw new CliError(
+      'failure',
+      `there is no dead letter of ${origin}${options.reader === undefined ? '' : ` by reader '${options.reader}'`}`,
+      {
+        remedies: ['see which there are: weir dead-letters list'],
+      },
+    );
   const reading = (topic: string) => ({
     writers,
     stream: weirApp.streams.find((stream) => stream.topic === topic),

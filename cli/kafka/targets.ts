@@ -4,10 +4,12 @@
  *
  * I1  Kafka and ClickHouse are found each by itself: one may be a server elsewhere and the other local.
  */
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { KafkaConnection } from '#engine/kafka/connection.ts';
 import { connectionFromSettings } from '#engine/kafka/connection-settings.ts';
 import { localStack, type LocalStack } from '#local/stack/local-stack.ts';
+import { kafkaDirectory } from '#local/stack/state-file.ts';
 import { CliError } from '../cli-error.ts';
 import { serverAddress, type ServerAddress } from '../connection-options.ts';
 import { localStackConfig } from '../local/stack-config.ts';
@@ -45,13 +47,15 @@ interface Steps {
   readonly onStep: (step: string) => void;
   readonly onNote: (note: string) => void;
   readonly signal: AbortSignal;
+  /** For who only reads: a local stack that has no data yet is an error, not begun. */
+  readonly existingOnly?: boolean;
 }
 
 /**
  * Finds both; starts the local stack if one of them is named nowhere.
  *
  * @param config the configuration file, if it has been read
- * @throws CliError, EngineError `kafka-settings`, LocalError
+ * @throws CliError `environment` also for `existingOnly`, EngineError `kafka-settings`, LocalError
  */
 export async function findTargets(options: TargetOptions, io: Steps, config?: ConfigFile): Promise<Targets> {
   const file = config ?? (await readConfigFile(options.config));
@@ -100,13 +104,24 @@ function serverOf(options: TargetOptions, { clickhouse }: ConfigFile): Promise<S
 async function runningStack({ data }: TargetOptions, io: Steps): Promise<LocalStack> {
   const running = await localStack(resolve(data));
   if (running !== undefined) return running;
+  if (io.existingOnly === true && !existsSync(kafkaDirectory(resolve(data))))
+    throw new CliError(
+      'environment',
+      `no Kafka or ClickHouse is named, and there is no local stack in ${data}`,
+      {
+        remedies: [
+          'name them: --brokers <host:port,...> --url <url>, the environment (WEIR_KAFKA_BROKERS), or weir.config.json',
+          'or the local stack: --data <directory>',
+        ],
+      },
+    );
   io.onNote(
     `no Kafka or ClickHouse is named and none runs on ${data}: starting them, as weir local start does`,
   );
   const config = localStackConfig({ data, clickhouse: true, kafkaRuntime: 'auto' });
   const stack = await startLocalStack(config, io);
   io.onNote(
-    `Kafka: ${stack.kafka.bootstrapServers}, ClickHouse: ${stack.clickhouse?.url ?? 'none'}; they go on until weir local stop`,
+    `Kafka: ${stack.kafka.bootstrapServers}, ClickHouse: ${stack.clickhouse?.url ?? 'none'}; they go on until weir local stop --data ${data}`,
   );
   return stack;
 }

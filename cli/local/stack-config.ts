@@ -3,9 +3,7 @@ import { resolve } from 'node:path';
 import { Option, type Command } from 'commander';
 import type { RuntimeChoice } from '#local/kafka/choose-runtime.ts';
 import { CliError } from '../cli-error.ts';
-
-/** Relative to the working directory. */
-const defaultLocalDir = '.weir/local';
+import { localDataDir } from '../connection-options.ts';
 
 export interface LocalStackConfig {
   /** Absolute. */
@@ -31,7 +29,7 @@ export interface LocalCliOptions {
 }
 
 export function addDataOption(command: Command): Command {
-  return command.option('--data <directory>', 'where Kafka and ClickHouse keep their data', defaultLocalDir);
+  return command.option('--data <directory>', 'where Kafka and ClickHouse keep their data', localDataDir);
 }
 
 export function addLocalOptions(command: Command): Command {

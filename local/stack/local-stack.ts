@@ -152,7 +152,7 @@ export async function localStack(directory: string): Promise<LocalStack | undefi
           ...open.map(
             ({ part, state: how, detail, logPath }) => `  ${part} is ${how}: ${detail} (${logPath})`,
           ),
-          'stop them with "weir local stop" and start them again',
+          `stop them with "weir local stop --data ${directory}" and start them again`,
         ].join('\n'),
       );
     await sleep(pollMs);

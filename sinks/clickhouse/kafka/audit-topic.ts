@@ -34,7 +34,7 @@ export interface TopicAudit {
   /** Rows beyond the first of the same offset. */
   readonly duplicates: number;
   readonly firstDuplicate: number | null;
-  /** Rows of offsets that are no committed record. */
+  /** Rows of offsets that are no committed record, or that lie past the position and no promise covers. */
   readonly unexpected: number;
   readonly firstUnexpected: number | null;
   /** Records that were promised and may be on their way: [position, to); null without a promise. */
@@ -50,6 +50,8 @@ export interface AuditSources {
   readonly client: ClickHouseClient;
   /** Where dead letters go. */
   readonly deadLetterTable: Table;
+  /** The group's position as it is when this is called. */
+  readonly positionNow: (topic: string, partition: number) => Promise<Committed | undefined>;
 }
 
 const chunk = 20_000;
@@ -84,7 +86,7 @@ export async function auditTopic(
     await compare(sources, table, { partition, from, to }, offsets.found, tally);
     from = to;
   }
-  await findBeyond(sources, table, partition, tally);
+  await findBeyond(sources, table, partition, intent?.to ?? position, tally);
   return {
     table: table.name,
     topic,
@@ -135,11 +137,15 @@ async function compare(
   for (const [offset, found] of copies) tally.surprise(offset, found);
 }
 
-/** Rows of offsets that the topic has not given yet. Asked in this order, a sink that goes on meanwhile is not blamed. */
+/**
+ * Rows at or past `covered` that no promise covers: of offsets that the topic has not given yet, or of a position that was lost or
+ * put back. A sink that goes on meanwhile promises before it inserts, so it is not blamed: rows are asked first, then its promise.
+ */
 async function findBeyond(
-  { client, reader }: AuditSources,
+  { client, positionNow }: AuditSources,
   table: Table,
   partition: number,
+  covered: number,
   tally: Tally,
 ): Promise<void> {
   const { topic } = table.stream;
@@ -154,14 +160,17 @@ async function findBeyond(
   };
   const [{ last } = { last: null }] = await ask<{ last: number | null }>(
     'maxOrNull(_offset) AS last',
-    0,
+    covered,
     Number.MAX_SAFE_INTEGER,
   );
-  const end = await reader.offsetOf(topic, partition, 'end');
-  if (last === null || last < end) return;
+  if (last === null) return;
+  const now = await positionNow(topic, partition);
+  const promised = now && parseIntent(now.offset, now.metadata, `${topic}/${partition}`)?.to;
+  const from = Math.max(covered, promised ?? now?.offset ?? covered);
+  if (last < from) return;
   const [beyond] = await ask<{ first: number; rows: number }>(
     'min(_offset) AS first, count() AS rows',
-    end,
+    from,
     last + 1,
   );
   if (beyond !== undefined) tally.surprise(beyond.first, beyond.rows);
