@@ -85,6 +85,8 @@ export class KafkaRuntime {
   #loop: Promise<void> = Promise.resolve();
   #wake: (() => void) | undefined;
   #turn = 0;
+  /** Turns in a row in which no task took a record. */
+  #unfed = 0;
   #generation = -1;
   #turnedAtMs = performance.now();
 
@@ -321,22 +323,30 @@ export class KafkaRuntime {
       const startMs = performance.now();
       this.#turnedAtMs = startMs;
       const tasks = [...this.#tasks.values()];
-      let fed = 0;
-      let turns = 0;
-      while (turns < tasks.length) {
-        turns += 1;
+      for (let turn = 0; turn < tasks.length; turn += 1) {
         this.#turn = (this.#turn + 1) % tasks.length;
-        fed += tasks[this.#turn]!.pump(recordsPerTurn, performance.now());
+        const fed = tasks[this.#turn]!.pump(recordsPerTurn, performance.now());
+        this.#unfed = fed > 0 ? 0 : this.#unfed + 1;
         if (performance.now() - startMs > sliceMs) break;
       }
-      // Those that had no turn, because others took long over nothing, may have records at hand: no arrival will tell of them.
-      if (fed > 0 || turns < tasks.length) await giveWay();
+      // Who had no turn, because others took long over nothing, may have records at hand: no arrival will tell of them.
+      if (this.#unfed < tasks.length) await this.#breathe();
       else await this.#idle(tasks);
     }
   }
 
+  /** Lets others run. What arrives meanwhile may be for a task that has just had its turn. */
+  async #breathe(): Promise<void> {
+    this.#wake = () => {
+      this.#unfed = 0;
+    };
+    await giveWay();
+    this.#wake = undefined;
+  }
+
   /** Waits until a task may have something to do. */
   async #idle(tasks: readonly KafkaTask[]): Promise<void> {
+    this.#unfed = 0;
     const nowMs = performance.now();
     let dueMs = nowMs + longestIdleMs;
     for (const task of tasks) dueMs = Math.min(dueMs, task.dueMs(nowMs));
