@@ -13,9 +13,9 @@ import { SinkError, reasonOf } from './error.ts';
  */
 export type InsertFailure = 'transient' | 'data' | 'partitions' | 'permanent';
 
-/** Overload, time-outs, memory, a full disk, read-only replicas, lost sessions, shutting down. */
+/** Overload, time-outs, memory, a full disk, names and replicas that are away, a lock beside an ALTER, shutting down. */
 const TRANSIENT = new Set([
-  3, 107, 159, 202, 203, 209, 210, 225, 236, 241, 242, 243, 279, 285, 319, 394, 425, 439, 745, 999,
+  3, 107, 159, 198, 202, 203, 209, 210, 225, 236, 241, 242, 243, 279, 285, 319, 394, 425, 439, 473, 745, 999,
 ]);
 
 /** Values that a constraint, a conversion or a materialized view's expression refuses. */

@@ -11,6 +11,7 @@ export const passing: readonly ClickHouseAnswer[] = [
   [3, 'UNEXPECTED_END_OF_FILE', 'Unexpected end of file while reading chunk header of HTTP chunked data'],
   [107, 'FILE_DOESNT_EXIST', 'File store/1f2/data.bin does not exist'],
   [159, 'TIMEOUT_EXCEEDED', 'Timeout exceeded: elapsed 30000.31 ms, maximum: 30000 ms'],
+  [198, 'DNS_ERROR', 'Not found address of host: node-2'],
   [202, 'TOO_MANY_SIMULTANEOUS_QUERIES', 'Too many simultaneous queries. Maximum: 1000'],
   [203, 'NO_FREE_CONNECTION', 'All connections of the pool are busy'],
   [
@@ -41,6 +42,11 @@ export const passing: readonly ClickHouseAnswer[] = [
   [394, 'QUERY_WAS_CANCELLED', 'Query was cancelled'],
   [425, 'SYSTEM_ERROR', 'Cannot write: the disk answers with an error'],
   [439, 'CANNOT_SCHEDULE_TASK', 'Cannot schedule a task: no free thread (timeout=0) (threads=10000)'],
+  [
+    473,
+    'DEADLOCK_AVOIDED',
+    'WRITE locking attempt on "{table}" has timed out! (120000ms) Possible deadlock avoided',
+  ],
   [745, 'SERVER_OVERLOADED', 'CPU is overloaded, CPU is waiting for execution way more than executing'],
   [999, 'KEEPER_EXCEPTION', 'Connection loss, path /clickhouse/tables/1', 'Coordination::Exception'],
   [
