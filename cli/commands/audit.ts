@@ -79,6 +79,9 @@ async function audit(options: AuditOptions, io: CliIo): Promise<void> {
           },
           signal,
         });
+      } catch (error) {
+        if (signal.aborted) throw new CliError('interrupted', 'audit: interrupted; nothing is proved');
+        throw error;
       } finally {
         await client.close();
       }

@@ -8,6 +8,7 @@ import { deadLetters } from '#engine/records/generated.ts';
 import { openClient } from '#sinks/clickhouse/client.ts';
 import { requireTables } from '#sinks/clickhouse/missing-tables.ts';
 import { qualified, tableOf } from '#sinks/clickhouse/tables.ts';
+import { CliError } from '../cli-error.ts';
 import type { CliIo } from '../io.ts';
 import { findTargets, type TargetOptions } from '../kafka/targets.ts';
 import { type Progress, withProgress } from '../present/progress.ts';
@@ -59,6 +60,10 @@ export function withLetterStore<T>(
           progress,
           signal,
         });
+      } catch (error) {
+        if (signal.aborted && !(error instanceof CliError))
+          throw new CliError('interrupted', 'dead-letters: interrupted', { cause: error });
+        throw error;
       } finally {
         await client.close();
         await reading?.then(
