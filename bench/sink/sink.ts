@@ -129,6 +129,9 @@ function reportRatios(results: ReadonlyMap<string, readonly Run[]>): void {
     handWrittenPeakMegabytes: byHand.ownPeakMegabytes,
     throughputRatio: round(ours.rowsPerSecond / peer.rowsPerSecond),
     cpuRatio: round(ours.cpuSeconds / peer.cpuSeconds),
+    throughputRatioToOneConsumer: round(
+      ours.rowsPerSecond / summary(results.get(engines[0]!.name)!).rowsPerSecond,
+    ),
     handWrittenCpuRatio: round(byHand.cpuSeconds / ours.cpuSeconds),
   });
 }
