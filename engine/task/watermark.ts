@@ -84,8 +84,9 @@ export class Watermark {
 
   /**
    * Whether a tick would change more than the wall time: bring the watermark to `limitMs` or beyond, or find a partition
-   * with something left to read. Leaving out ticks for which it is false changes no later decision: partitions that were
-   * read to their end at all of them become idle at the next tick as they would have at the first.
+   * with something left to read. Leaving out ticks for which it is false makes nothing late that would have been on time, and
+   * reaches the limit at the same tick: partitions that were read to their end at all of them become idle at the next tick as
+   * they would have at the first. One that has something to read by then was not idle at all, and the watermark waits for it.
    */
   tickMatters(wallMs: number, caughtUp: (index: number) => boolean, limitMs: number): boolean {
     for (let i = 0; i < this.#partitions.length; i += 1) {
