@@ -6,10 +6,16 @@ import { createClient } from '#client/index.ts';
 import { connector } from '#client/producer/broker-connection.ts';
 import { IdempotentProducer } from '#client/producer/idempotent-producer.ts';
 import { linkStates } from '#schemas/migration/generated.ts';
-import { createClientTopics, eventsOf, linksOn, linkState, recordsOf } from './client.fixture.ts';
-import { expectAllOnceInOrder, keys, publishUntil } from './publish-until.fixture.ts';
-import { randomOf } from './interleaved-transactions.fixture.ts';
-import { kafkaForFile } from './kafka.fixture.ts';
+import {
+  createClientTopics,
+  eventsOf,
+  linksOn,
+  linkState,
+  recordsOf,
+} from '../integration/client.fixture.ts';
+import { expectAllOnceInOrder, keys, publishUntil } from '../integration/publish-until.fixture.ts';
+import { randomOf } from '../integration/interleaved-transactions.fixture.ts';
+import { kafkaForFile } from '../integration/kafka.fixture.ts';
 
 describe('with one broker', () => {
   const local = kafkaForFile({ properties: { 'connections.max.idle.ms': '1500' } });
