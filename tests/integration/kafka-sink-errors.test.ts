@@ -2,35 +2,14 @@
  * What ClickHouse refuses, by classes (sinks/clickhouse/insert-error.ts), the sink being on a real Kafka: said by a proxy with
  * ClickHouse's own codes, and where that can be had by the real engine itself.
  */
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { answering, forGood, ofOneRow, passing, tooManyPartitions } from './clickhouse-errors.fixture.ts';
-import { startTestServer, until, type TestServer } from './embedded-clickhouse.fixture.ts';
+import { until } from './embedded-clickhouse.fixture.ts';
 import { type Asked, type Fault, pass, rowsOfBlock } from './faulty-clickhouse.fixture.ts';
-import { kafkaForFile } from './kafka.fixture.ts';
 import { letterOrigins } from './kafka-sink.fixture.ts';
-import { type FaultScene, openFaultScene, quickRetry, thing } from './kafka-sink-faults.fixture.ts';
+import { type FaultScene, faultScenesForFile, quickRetry, thing } from './kafka-sink-faults.fixture.ts';
 
-const local = kafkaForFile();
-let clickHouse: TestServer;
-beforeAll(async () => {
-  clickHouse = await startTestServer();
-});
-afterAll(async () => {
-  await clickHouse.close();
-});
-const open: FaultScene[] = [];
-afterEach(async () => {
-  for (const scene of open.splice(0)) await scene.close();
-});
-
-async function sceneOf(
-  context: Parameters<typeof local.of>[0],
-  ...partitions: number[]
-): Promise<FaultScene> {
-  const scene = await openFaultScene(local.of(context), clickHouse.server.url, partitions);
-  open.push(scene);
-  return scene;
-}
+const sceneOf = faultScenesForFile();
 
 interface Letter {
   readonly offset: number;

@@ -1,10 +1,13 @@
 /** A sink on a real Kafka whose way to a real ClickHouse leads through a proxy with faults. */
+import { afterAll, afterEach, beforeAll, type TestContext } from 'vitest';
 import { eventCodec } from '#engine/codec/event-codec.ts';
 import { WriterSchemas } from '#engine/codec/writer-schemas.ts';
 import type { LocalKafka } from '#local/kafka/start-kafka.ts';
 import { openClient } from '#sinks/clickhouse/client.ts';
 import type { KafkaSink, KafkaSinkConfig } from '#sinks/clickhouse/kafka/kafka-sink.ts';
+import { startTestServer, type TestServer } from './embedded-clickhouse.fixture.ts';
 import { type FaultyClickHouse, startFaultyClickHouse } from './faulty-clickhouse.fixture.ts';
+import { kafkaForFile } from './kafka.fixture.ts';
 import { eventTimeMs, openScene, type SinkScene, type Thing, thingsOf } from './kafka-sink.fixture.ts';
 
 export interface FaultScene {
@@ -41,6 +44,27 @@ export async function openFaultScene(
       await client.close();
       await proxy.close();
     },
+  };
+}
+
+/** Kafka and ClickHouse for the tests of the calling file; what it returns opens a scene on them, which is closed after its test. */
+export function faultScenesForFile(): (context: TestContext, ...partitions: number[]) => Promise<FaultScene> {
+  const local = kafkaForFile();
+  let clickHouse: TestServer;
+  beforeAll(async () => {
+    clickHouse = await startTestServer();
+  });
+  afterAll(async () => {
+    await clickHouse.close();
+  });
+  const open: FaultScene[] = [];
+  afterEach(async () => {
+    for (const scene of open.splice(0)) await scene.close();
+  });
+  return async (context, ...partitions) => {
+    const scene = await openFaultScene(local.of(context), clickHouse.server.url, partitions);
+    open.push(scene);
+    return scene;
   };
 }
 

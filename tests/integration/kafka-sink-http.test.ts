@@ -1,33 +1,12 @@
 /** The sink on Kafka when the way to ClickHouse fails: connections cut anywhere, one table's inserts refused or never answered. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { startTestServer, until, type TestServer } from './embedded-clickhouse.fixture.ts';
+import { describe, expect, it } from 'vitest';
+import { until } from './embedded-clickhouse.fixture.ts';
 import { type Fault, pass } from './faulty-clickhouse.fixture.ts';
-import { kafkaForFile } from './kafka.fixture.ts';
 import { expectEachLetterOnce, refuseSome, startLoad } from './kafka-sink.fixture.ts';
-import { type FaultScene, openFaultScene } from './kafka-sink-faults.fixture.ts';
+import { faultScenesForFile } from './kafka-sink-faults.fixture.ts';
 
-const local = kafkaForFile();
-let clickHouse: TestServer;
-beforeAll(async () => {
-  clickHouse = await startTestServer();
-});
-afterAll(async () => {
-  await clickHouse.close();
-});
-const open: FaultScene[] = [];
-afterEach(async () => {
-  for (const scene of open.splice(0)) await scene.close();
-});
-
-async function sceneOf(
-  context: Parameters<typeof local.of>[0],
-  ...partitions: number[]
-): Promise<FaultScene> {
-  const scene = await openFaultScene(local.of(context), clickHouse.server.url, partitions);
-  open.push(scene);
-  return scene;
-}
+const sceneOf = faultScenesForFile();
 
 describe('connections to ClickHouse', () => {
   it('may be cut before, in and after any request, again and again', async (context) => {

@@ -3,7 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { createClient } from '#client/index.ts';
 import type { LocalKafka } from '#local/kafka/start-kafka.ts';
-import { linksOn, linkState } from './client.fixture.ts';
+import { linkStates } from '#schemas/migration/generated.ts';
+import { eventsOf, linksOn, linkState } from './client.fixture.ts';
 
 /** Devices that events are published for, in turn. */
 export const keys = 23;
@@ -54,4 +55,17 @@ export function expectAllOnceInOrder(
     next.set(key, { n: n + keys, after: place });
   }
   expect(records).toHaveLength(published);
+}
+
+/** The topic has all `published` events of `publishUntil`, those of each key in order, each once. */
+export async function expectPublished(kafka: LocalKafka, topic: string, published: number): Promise<void> {
+  const events = await eventsOf(kafka, topic, linkStates);
+  expectAllOnceInOrder(
+    events.map(({ event, partition, offset }) => ({
+      key: event.device_id,
+      n: event.path_epoch,
+      place: `${partition}/${offset}`,
+    })),
+    published,
+  );
 }

@@ -12,7 +12,6 @@
  * I5  An input counts as read to its end only while its broker answers; one that was found behind since the last tick counts as
  *     behind at the next.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { EngineError } from '../../engine-error.ts';
 import { partitionOf } from '../../log/murmur2.ts';
 import type { Headers, LogRecord } from '../../log/log.ts';
@@ -26,6 +25,7 @@ import { VolatileStore, type StateStore } from './state-store.ts';
 import type { TaskEnvironment } from './task-environment.ts';
 import type { TaskInput } from './task-input.ts';
 import type { PlacedRecord, TransactionalProducer } from './transactional-producer.ts';
+import { within } from './within.ts';
 
 /** A commit does not wait for its interval when there is more than this to write. */
 const maxOutputs = 20_000;
@@ -359,13 +359,6 @@ export class TaskRun {
 
 const noHeaders = {};
 const unread: LogRecord = { offset: -1, key: null, value: null, timestampMs: 0, headers: {} };
-
-/** Resolves when `work`, which does not reject, has ended, or after `timeoutMs`. */
-async function within(timeoutMs: number, work: Promise<void>): Promise<void> {
-  const over = new AbortController();
-  await Promise.race([work, sleep(timeoutMs, undefined, { signal: over.signal }).catch(() => undefined)]);
-  over.abort();
-}
 
 export function asEngineError(error: unknown): EngineError {
   if (error instanceof EngineError) return error;
