@@ -35,7 +35,8 @@ beforeAll(() => {
   const check = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
     scripts: Record<string, string>;
   };
-  expect(check.scripts['check']).toContain('npm run check:schemas');
+  expect(check.scripts['check']).toContain('npm run check:static');
+  expect(check.scripts['check:static']).toContain('npm run check:schemas');
   expect(check.scripts['check:schemas']).toContain('compatibility-main.js');
   expect(check.scripts['check:schemas']).toContain('generate-main.js --check');
 });
