@@ -9,6 +9,7 @@
  */
 import type { AvroType } from './avro-type.ts';
 import { avroType } from './avro-type.ts';
+import { slab } from './byte-slab.ts';
 import type { RecordSchema } from '#engine/topology/stream.ts';
 import { valueProblems } from './check-value.ts';
 import { CodecError, DecodeError } from './codec-error.ts';
@@ -56,30 +57,23 @@ export function eventCodec<T>(
   };
 }
 
-const FIRST_SCRATCH_BYTES = 1024;
-
 function encoder(type: AvroType, writer: WriterSchema, header: Buffer): (value: unknown) => Buffer {
   const headerBytes = header.length;
-  let scratch = Buffer.alloc(FIRST_SCRATCH_BYTES);
-  header.copy(scratch);
-  const grow = (missingBytes: number): void => {
-    scratch = Buffer.alloc(Math.max(scratch.length * 2, scratch.length + missingBytes));
-    header.copy(scratch);
-  };
   return (value) => {
+    slab.reserve(headerBytes);
     for (;;) {
+      const { bytes, at } = slab;
       let end: number;
       try {
-        end = type.encode(value, scratch, headerBytes);
+        end = type.encode(value, bytes, at + headerBytes);
       } catch (cause) {
         throw invalidValue(writer, value, cause);
       }
       if (end >= 0) {
-        const bytes = Buffer.allocUnsafe(end);
-        scratch.copy(bytes, 0, 0, end);
-        return bytes;
+        for (let i = 0; i < headerBytes; i += 1) bytes[at + i] = header[i]!;
+        return slab.cut(at, end);
       }
-      grow(-end);
+      slab.reserve(bytes.length - at - end);
     }
   };
 }

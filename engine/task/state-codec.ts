@@ -6,6 +6,7 @@
  */
 import type { Type as AvroType } from 'avsc';
 import { avroType } from '../codec/avro-type.ts';
+import { slab } from '../codec/byte-slab.ts';
 import { EngineError } from '../engine-error.ts';
 import { keyEntrySchema, taskMetaSchema, type KeyEntry, type TaskMeta } from '../records/generated.ts';
 import type { StateDefinition } from '../topology/processor.ts';
@@ -18,6 +19,9 @@ const kinds = { key: 0x6b, meta: 0x6d, row: 0x62, schema: 0x73 } as const;
 export const metaKey = Buffer.from([kinds.meta]);
 export const schemaKey = Buffer.from([kinds.schema]);
 
+/** Of one UTF-16 code unit. */
+const maxUtf8Bytes = 3;
+
 export function keyEntryKey(key: string): Buffer {
   return prefixed(kinds.key, key);
 }
@@ -27,10 +31,10 @@ export function tableRowKey(table: string, key: string): Buffer {
 }
 
 function prefixed(kind: number, text: string): Buffer {
-  const bytes = Buffer.allocUnsafe(1 + Buffer.byteLength(text));
-  bytes[0] = kind;
-  bytes.write(text, 1);
-  return bytes;
+  slab.reserve(1 + maxUtf8Bytes * text.length);
+  const { bytes, at } = slab;
+  bytes[at] = kind;
+  return slab.cut(at, at + 1 + bytes.write(text, at + 1));
 }
 
 export type ParsedKey =
@@ -62,6 +66,28 @@ export function parseChangelogKey(bytes: Buffer): ParsedKey {
 }
 
 const keyEntryType = avroType(keyEntrySchema.schema);
+/** What comes in a KeyEntry after its state, by the names that the store has for it: Avro writes none. */
+const restType = avroType({
+  type: 'record',
+  name: 'KeyEntryRest',
+  fields: [
+    {
+      name: 'timers',
+      type: {
+        type: 'array',
+        items: {
+          type: 'record',
+          name: 'TimerEntryRest',
+          fields: [
+            { name: 'name', type: 'string' },
+            { name: 'timeMs', type: 'long' },
+          ],
+        },
+      },
+    },
+    { name: 'seen', type: { type: 'array', items: 'string' } },
+  ],
+});
 const taskMetaType = avroType(taskMetaSchema.schema);
 
 export function encodeMeta(meta: TaskMeta): Buffer {
@@ -116,20 +142,38 @@ export class StateCodec {
     return true;
   }
 
-  /** Encodes what is known of a key; null (a tombstone) when nothing is. Throws naming the key if the state does not fit its schema. */
+  /**
+   * What is known of a key as a KeyEntry; null (a tombstone) when nothing is. Throws naming the key if the state does not fit its
+   * schema. Written field by field into one slab: avsc would make a buffer of the state, and another one around it.
+   */
   encode(content: KeyContent): Buffer | null {
     const { key, state, timers, seen } = content;
     if (state === undefined && timers.length === 0 && seen.length === 0) return null;
-    return keyEntryType.toBuffer({
-      state: state === undefined ? null : this.encodeState(key, state),
-      timers: [...timers].sort(byName).map((timer) => ({ name: timer.name, time_ms: timer.timeMs })),
-      seen,
-    });
+    const rest = timers.length < 2 ? content : { timers: [...timers].sort(byName), seen };
+    slab.reserve(maxHeadBytes);
+    for (;;) {
+      const { bytes, at } = slab;
+      const stateAt = at + maxHeadBytes;
+      const stateEnd = state === undefined ? stateAt : this.#encodeAt(stateAt, key, state);
+      if (stateEnd >= 0) {
+        const start = state === undefined ? stateAt - 1 : writeStateHead(bytes, stateAt, stateEnd - stateAt);
+        if (state === undefined) bytes[start] = 0;
+        const end = restType.encode(rest, bytes, stateEnd);
+        if (end >= 0) return slab.cut(start, end);
+        slab.reserve(bytes.length - at - end);
+      } else slab.reserve(bytes.length - at - stateEnd);
+    }
   }
 
-  encodeState(key: string, state: unknown): Buffer {
+  /** Throws, naming the key, if a state does not fit its schema. */
+  checkState(key: string, state: unknown): void {
+    this.#encodeAt(0, key, state);
+  }
+
+  /** The end of the state in the slab; if it has not enough room, how much is missing, negative. */
+  #encodeAt(at: number, key: string, state: unknown): number {
     try {
-      return this.#type.toBuffer(state);
+      return this.#type.encode(state, slab.bytes, at);
     } catch (error) {
       throw new EngineError(
         'handler-bug',
@@ -154,6 +198,24 @@ export class StateCodec {
       ? this.#type.fromBuffer(bytes)
       : this.#type.fromBuffer(bytes, this.#resolver);
   }
+}
+
+/** Of a union's branch and a length. */
+const maxHeadBytes = 6;
+
+/** Writes the branch and the length of a KeyEntry's state right before it. Returns where they begin. */
+function writeStateHead(bytes: Buffer, stateAt: number, length: number): number {
+  let headBytes = 1;
+  for (let left = length * 2; left >= 0x80; left = Math.floor(left / 128)) headBytes += 1;
+  const start = stateAt - headBytes - 1;
+  bytes[start] = 2;
+  let left = length * 2;
+  for (let i = 1; i < headBytes; i += 1) {
+    bytes[start + i] = (left & 0x7f) | 0x80;
+    left = Math.floor(left / 128);
+  }
+  bytes[stateAt - 1] = left;
+  return start;
 }
 
 /**

@@ -111,7 +111,7 @@ export class TaskState {
 
   /** Throws, naming the key, if a state does not fit its schema. */
   checkState(key: string, state: unknown): void {
-    this.#codec.encodeState(key, state);
+    this.#codec.checkState(key, state);
   }
 
   /** The number of the next journal chunk, which is used up by it. */

@@ -305,19 +305,20 @@ export class TaskRun {
     const { app, partitionsOf } = this.#env;
     const { processor, partition } = this.core;
     const timestampMs = Date.now();
-    const own = { partition, timestampMs, headers: noHeaders };
     const records: PlacedRecord[] = outputs.map((output) => ({
       ...output,
       partition: partitionOf(output.key, partitionsOf(output.topic)),
     }));
     const topic = changelogTopic(app.name, processor.name);
-    for (const { key, value } of changelog) records.push({ topic, key, value, ...own });
+    for (const { key, value } of changelog)
+      records.push({ topic, partition, key, value, timestampMs, headers: noHeaders });
     if (journal !== null)
       records.push({
-        ...own,
         topic: journalTopic(app.name, processor.name),
+        partition,
         key: null,
         value: journal,
+        timestampMs,
         headers: this.#journalHeaders,
       });
     return records;

@@ -169,7 +169,9 @@ export class TransactionalProducer {
       await this.#called((done) => {
         this.#producer.beginTransaction(done);
       });
-      for (const record of records) await this.#produce(record, deadlineMs);
+      // Without a pause for each: that would be a promise and more for every record.
+      for (const record of records)
+        if (!this.#produce(record, false)) await this.#produceLater(record, deadlineMs);
       if (positions.length > 0)
         await this.#patiently(deadlineMs, (done) => {
           this.#producer.sendOffsetsToTransaction(
@@ -260,19 +262,23 @@ export class TransactionalProducer {
     }
   }
 
-  async #produce(record: PlacedRecord, deadlineMs: number): Promise<void> {
-    for (;;) {
-      try {
-        const { topic, partition, value, key, timestampMs, headers } = record;
-        this.#producer.produce(topic, partition, value, key, timestampMs, undefined, headerList(headers));
-        return;
-      } catch (error) {
-        const failure = librdkafkaFailure(error);
-        if (failure.code === codes.messageTooLarge) throw new TooLarge(record, failure.message);
-        if (failure.code !== codes.queueFull || performance.now() > deadlineMs) throw error;
-        await sleep(queueFullPauseMs);
-      }
+  /** @returns false when librdkafka's queue is full, unless that is to be thrown as well */
+  #produce(record: PlacedRecord, throwsWhenFull: boolean): boolean {
+    try {
+      const { topic, partition, value, key, timestampMs, headers } = record;
+      this.#producer.produce(topic, partition, value, key, timestampMs, undefined, headerList(headers));
+      return true;
+    } catch (error) {
+      const failure = librdkafkaFailure(error);
+      if (failure.code === codes.messageTooLarge) throw new TooLarge(record, failure.message);
+      if (failure.code !== codes.queueFull || throwsWhenFull) throw error;
+      return false;
     }
+  }
+
+  async #produceLater(record: PlacedRecord, deadlineMs: number): Promise<void> {
+    do await sleep(queueFullPauseMs);
+    while (!this.#produce(record, performance.now() > deadlineMs));
   }
 
   /** Repeats a call while librdkafka says that it may be repeated. Rejects with librdkafka's error. */
@@ -353,7 +359,7 @@ class TooLarge extends Error {
 
 /** node-rdkafka takes header values as text only. */
 function headerList(headers: NewRecord['headers']): Record<string, string>[] | undefined {
-  const list: Record<string, string>[] = [];
-  for (const name in headers) list.push({ [name]: headers[name] as string });
-  return list.length === 0 ? undefined : list;
+  let list: Record<string, string>[] | undefined;
+  for (const name in headers) (list ??= []).push({ [name]: headers[name] as string });
+  return list;
 }

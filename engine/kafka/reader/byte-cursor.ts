@@ -92,6 +92,13 @@ export class ByteCursor {
     return length === -1 ? null : this.take(length);
   }
 
+  /** Goes past what `varBytes` reads. */
+  skipVarBytes(): void {
+    const length = this.varint();
+    if (length < -1) throw new RangeError(`${length} bytes wanted`);
+    if (length > 0) this.skip(length);
+  }
+
   /** Length as int16. */
   string(): string {
     return this.take(this.int16()).toString('utf8');
