@@ -11,7 +11,7 @@
 const slabBytes = 1 << 16;
 
 export class ByteSlab {
-  /** Write from `at` on; writing past the end must not throw. */
+  /** Write from `at` on, never before it (I1); writing past the end must not throw. */
   bytes: Buffer = Buffer.alloc(0);
   at = 0;
 

@@ -167,7 +167,8 @@ export class StateCodec {
 
   /** Throws, naming the key, if a state does not fit its schema. */
   checkState(key: string, state: unknown): void {
-    this.#encodeAt(0, key, state);
+    // Behind all that was cut, and written over by what comes next.
+    this.#encodeAt(slab.at, key, state);
   }
 
   /** The end of the state in the slab; if it has not enough room, how much is missing, negative. */
