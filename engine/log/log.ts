@@ -18,6 +18,8 @@ export interface LogRecord {
   readonly headers: Headers;
   /** The same as `headerText(headers, name)` (engine/task/cloud-events.ts), where a log has a way that leaves the others unread. */
   headerText?(name: string): string | undefined;
+  /** The same as `recordKeyIs(record, text)` (engine/log/record-key.ts), where a log has a way that does not read the key. */
+  keyIs?(text: string | null): boolean;
 }
 
 /** A record to be written. The partition follows from the key (murmur2, as Kafka's Java client), unless given. */

@@ -3,6 +3,8 @@
  *
  * I1  An admitted event has a key equal to the record's and an event time that a date can hold, not far ahead of the clock.
  */
+import type { LogRecord } from '../log/log.ts';
+import { recordKeyIs } from '../log/record-key.ts';
 import { eventTimeMsOf, keyOf } from '../topology/stream.ts';
 import type { InputPlan } from './task-plan.ts';
 
@@ -15,7 +17,12 @@ export interface Refusal {
 const maxTimeMs = 8.64e15;
 
 /** Why an event is refused; undefined when it is not. `wallMs` is -Infinity before the task's first tick. */
-export function refusalOf(plan: InputPlan, event: object, key: string, wallMs: number): Refusal | undefined {
+export function refusalOf(
+  plan: InputPlan,
+  event: object,
+  record: LogRecord,
+  wallMs: number,
+): Refusal | undefined {
   const { stream, maxAheadMs } = plan;
   let eventKey: string;
   try {
@@ -23,10 +30,10 @@ export function refusalOf(plan: InputPlan, event: object, key: string, wallMs: n
   } catch (error) {
     return { code: 'bad-key', reason: error instanceof Error ? error.message : String(error) };
   }
-  if (eventKey !== key) {
+  if (!recordKeyIs(record, eventKey)) {
     return {
       code: 'key-mismatch',
-      reason: `the record's key is '${key}', its field '${stream.key.field}' says '${eventKey}'`,
+      reason: `the record's key is '${record.key?.toString('utf8') ?? ''}', its field '${stream.key.field}' says '${eventKey}'`,
     };
   }
   const time = (event as Record<string, unknown>)[stream.time.field];

@@ -14,10 +14,11 @@
 import { avroType } from '../codec/avro-type.ts';
 import type { WriterSchemas } from '../codec/writer-schemas.ts';
 import { EngineError } from '../engine-error.ts';
+import { recordKeyIs } from '../log/record-key.ts';
 import { journalChunkSchema } from '../records/generated.ts';
 import { xxHash64Hex } from '../functions/xxhash64.ts';
 import type { ErasedResult, Parameters, Processor } from '../topology/processor.ts';
-import { eventTimeMsOf } from '../topology/stream.ts';
+import { eventTimeMsOf, keyOf } from '../topology/stream.ts';
 import { refusalOf } from './admission.ts';
 import { CallContext } from './call-context.ts';
 import { identityOf } from './cloud-events.ts';
@@ -207,30 +208,31 @@ export class TaskCore {
   }
 
   #streamRecord(plan: InputPlan, input: number, record: RecordInput['record']): void {
-    if (record.value === null || record.key === null) {
+    const { value } = record;
+    if (value === null || recordKeyIs(record, null)) {
       this.#watermark.touch(input);
       this.#deadLetter(
         record,
-        record.value === null ? 'tombstone' : 'no-key',
-        `the record has no ${record.value === null ? 'value' : 'key'}`,
+        value === null ? 'tombstone' : 'no-key',
+        `the record has no ${value === null ? 'value' : 'key'}`,
       );
       return;
     }
     let event: object;
     try {
-      event = plan.codec.decode(record.value) as object;
+      event = plan.codec.decode(value) as object;
     } catch (error) {
       this.#watermark.touch(input);
       this.#deadLetter(record, codeOf(error), messageOf(error));
       return;
     }
-    const key = record.key.toString('utf8');
-    const refusal = refusalOf(plan, event, key, this.#watermark.wallMs);
+    const refusal = refusalOf(plan, event, record, this.#watermark.wallMs);
     if (refusal !== undefined) {
       this.#watermark.touch(input);
       this.#deadLetter(record, refusal.code, refusal.reason);
       return;
     }
+    const key = keyOf(plan.stream, event);
     const eventTimeMs = eventTimeMsOf(plan.stream, event);
     const watermarkMs = this.#watermark.record(input, eventTimeMs);
     if (watermarkMs >= this.#store.eventTimers.nextTimeMs) {

@@ -95,18 +95,16 @@ export class TaskState {
   /** Notes that a record is taken. Throws `out-of-order` if it is not this task's, or comes again. */
   take(input: number, partition: number, offset: number): void {
     const source = this.#sourceIndex[input]?.[partition];
+    if (source === undefined) throw this.#outOfOrder(input, partition, 'is not of those it reads');
+    const next = this.#next[source]!;
+    if (offset < next) throw this.#outOfOrder(input, partition, `offset ${offset} came after ${next - 1}`);
+    this.#next[source] = offset + 1;
+  }
+
+  #outOfOrder(input: number, partition: number, what: string): EngineError {
     const { topic } = this.#plan.inputs[input]!.stream;
     const task = `task ${this.#plan.processor.name}-${this.#partition}`;
-    if (source === undefined)
-      throw new EngineError('out-of-order', `${task} does not read ${topic}/${partition}`);
-    const next = this.#next[source]!;
-    if (offset < next) {
-      throw new EngineError(
-        'out-of-order',
-        `${task}: ${topic}/${partition} offset ${offset} came after ${next - 1}`,
-      );
-    }
-    this.#next[source] = offset + 1;
+    return new EngineError('out-of-order', `${task}: ${topic}/${partition} ${what}`);
   }
 
   /** Throws, naming the key, if a state does not fit its schema. */

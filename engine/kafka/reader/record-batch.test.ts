@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { LogRecord } from '../../log/log.ts';
 import { headerText, recordHeaderText } from '../../task/cloud-events.ts';
+import { recordKeyIs } from '../../log/record-key.ts';
 import { readRecords, type RecordBatch } from './record-batch.ts';
 
 /** ZigZag-encoded, of less than 64. */
@@ -9,12 +10,16 @@ const varint = (value: number): Buffer => Buffer.from([value < 0 ? -2 * value - 
 const varBytes = (value: string | null): Buffer =>
   value === null ? varint(-1) : Buffer.concat([varint(Buffer.byteLength(value)), Buffer.from(value)]);
 
-/** The only record of a batch, without key and value. */
-function recordWith(headers: readonly (readonly [string, string | null])[]): LogRecord {
+/** The only record of a batch. */
+function recordWith(
+  headers: readonly (readonly [string, string | null])[],
+  key: string | null = null,
+  value: string | null = null,
+): LogRecord {
   const body = Buffer.concat([
     Buffer.from([0, 0, 0]), // attributes, timestamp and offset
-    varint(-1),
-    varint(-1),
+    varBytes(key),
+    varBytes(value),
     varint(headers.length),
     ...headers.flatMap(([name, value]) => [varBytes(name), varBytes(value)]),
   ]);
@@ -53,5 +58,43 @@ describe('the text of a header', () => {
     expect('headerText' in record).toBe(true);
     expect(recordHeaderText(record, 'ce_id')).toBe(expected);
     expect(headerText(record.headers, 'ce_id')).toBe(expected);
+  });
+});
+
+describe('a record as it was fetched', () => {
+  const texts: readonly (string | null)[] = [
+    null,
+    '',
+    'a',
+    'b',
+    'ab',
+    'ä',
+    'Ã¤',
+    '\u0080',
+    'ノート',
+    'a-1',
+    'a-2',
+    'a-12',
+  ];
+
+  it.each(texts)('has the key %s and no other', (key) => {
+    const record = recordWith([['ce_id', 'x']], key, 'value');
+    expect('keyIs' in record).toBe(true);
+    for (const text of texts) {
+      expect(recordKeyIs(record, text), text ?? 'none').toBe(text === key);
+      expect(recordKeyIs({ ...record, key: record.key, value: null, headers: {} }, text)).toBe(text === key);
+    }
+    expect(record.key?.toString() ?? null).toBe(key);
+  });
+
+  it('gives key, value and headers in any order, again and again', () => {
+    const record = recordWith([['ce_id', 'x']], 'key', 'value');
+    for (let i = 0; i < 2; i += 1) {
+      expect(record.headers['ce_id']?.toString()).toBe('x');
+      expect(record.value?.toString()).toBe('value');
+      expect(record.key?.toString()).toBe('key');
+    }
+    expect(recordWith([], 'key', null).value).toBeNull();
+    expect(recordWith([], null, 'value').value?.toString()).toBe('value');
   });
 });

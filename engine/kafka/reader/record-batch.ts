@@ -8,6 +8,7 @@
  *     with no record left.
  */
 import type { Headers, HeaderValue, LogRecord } from '../../log/log.ts';
+import { isAsciiAt } from '../../log/record-key.ts';
 import { EngineError } from '../../engine-error.ts';
 import { ByteCursor } from './byte-cursor.ts';
 import { decompress } from './compression.ts';
@@ -138,12 +139,6 @@ function readHeaderText(cursor: ByteCursor, name: string): string | undefined {
   return undefined;
 }
 
-/** Whether the bytes at `start` are `text`, which is ASCII. */
-function isAsciiAt(bytes: Buffer, start: number, text: string): boolean {
-  for (let i = 0; i < text.length; i += 1) if (bytes[start + i] !== text.charCodeAt(i)) return false;
-  return true;
-}
-
 /**
  * A record as it lies in a fetched batch. Key, value and headers are read when they are asked for: a batch has thousands of records,
  * which wait as objects, and with two views each they outlive the young generation; five CloudEvents headers made of each cost more
@@ -169,13 +164,25 @@ class FetchedRecord implements LogRecord {
   }
 
   get key(): Buffer | null {
-    if (this.#key === undefined) this.#read();
-    return this.#key!;
+    if (this.#key === undefined) this.#key = new ByteCursor(this.#bytes, this.#at).varBytes();
+    return this.#key;
   }
 
   get value(): Buffer | null {
-    if (this.#value === undefined) this.#read();
-    return this.#value!;
+    if (this.#value === undefined) {
+      const cursor = new ByteCursor(this.#bytes, this.#at);
+      cursor.skipVarBytes();
+      this.#value = cursor.varBytes();
+    }
+    return this.#value;
+  }
+
+  keyIs(text: string | null): boolean {
+    const cursor = new ByteCursor(this.#bytes, this.#at);
+    const length = cursor.varint();
+    if (text === null || length < 0) return text === null && length < 0;
+    if (length === text.length && isAsciiAt(this.#bytes, cursor.offset, text)) return true;
+    return this.key?.toString('utf8') === text;
   }
 
   get headers(): Headers {
@@ -184,12 +191,6 @@ class FetchedRecord implements LogRecord {
 
   headerText(name: string): string | undefined {
     return readHeaderText(this.#headersAt(), name);
-  }
-
-  #read(): void {
-    const cursor = new ByteCursor(this.#bytes, this.#at);
-    this.#key = cursor.varBytes();
-    this.#value = cursor.varBytes();
   }
 
   #headersAt(): ByteCursor {
