@@ -1,12 +1,9 @@
 /** A broadcast table inside a task: the newest value of each key as of this point of the task's order. */
 import type { TableView } from '../topology/processor.ts';
 
-const absent = Symbol('absent');
-
 export class BroadcastTable implements TableView<unknown> {
   readonly #rows = new Map<string, unknown>();
-  /** Value before the open transaction, of every key that it changed. */
-  readonly #before = new Map<string, unknown>();
+  readonly #changed = new Set<string>();
   #sorted: readonly (readonly [string, unknown])[] | undefined;
 
   get(key: string): unknown {
@@ -22,14 +19,14 @@ export class BroadcastTable implements TableView<unknown> {
     return this.#sorted;
   }
 
-  /** Keys that the open transaction changed. */
+  /** Keys that changed since the last commit. */
   changedKeys(): Iterable<string> {
-    return this.#before.keys();
+    return this.#changed;
   }
 
   /** Sets a row, or with `undefined` removes it. */
   put(key: string, value: unknown): void {
-    if (!this.#before.has(key)) this.#before.set(key, this.#rows.has(key) ? this.#rows.get(key) : absent);
+    this.#changed.add(key);
     this.#set(key, value);
   }
 
@@ -39,12 +36,7 @@ export class BroadcastTable implements TableView<unknown> {
   }
 
   commit(): void {
-    this.#before.clear();
-  }
-
-  rollback(): void {
-    for (const [key, value] of this.#before) this.#set(key, value === absent ? undefined : value);
-    this.#before.clear();
+    this.#changed.clear();
   }
 
   #set(key: string, value: unknown): void {

@@ -1,8 +1,9 @@
 /**
- * A task's keyed state and timers: the committed base and, over it, the overlay of the open transaction.
+ * A task's keyed state and timers, and which keys changed since the last commit. What is not committed is never taken back: a
+ * task whose commit fails is taken over anew, from what is committed.
  *
- * I1  States are never changed in place (processors return new ones), so the base of a touched key is three references.
- * I2  A key is in `#touched` exactly when its overlay may differ from its base.
+ * I1  States are never changed in place: processors return new ones.
+ * I2  A key is in `#touched` exactly when it may differ from what the last commit had.
  * I3  A key's state and timers are one changelog entry: they can never commit apart.
  * I4  A key that was restored and has no timers stays packed until it is looked at: a restart with a million keys decodes only
  *     those that it meets.
@@ -22,9 +23,6 @@ export interface KeyEntry {
   touched: boolean;
   /** Whether the store holds it: a key that was only looked at costs nothing. */
   stored: boolean;
-  baseState: unknown;
-  baseTimers: readonly Timer[];
-  baseSeen: readonly string[];
 }
 
 /** The plain content of a key, as it lies in the changelog. */
@@ -39,7 +37,7 @@ const none: readonly never[] = [];
 
 export class KeyStore {
   readonly #entries = new Map<string, KeyEntry>();
-  /** Of the base, by key; never of a key that is in `#entries`. */
+  /** As they were restored, by key; never of a key that is in `#entries`. */
   readonly #packed = new Map<string, Buffer>();
   readonly #clockOf: (timer: string) => Clock;
   readonly #unpack: (key: string, bytes: Buffer) => KeyContent;
@@ -109,26 +107,13 @@ export class KeyStore {
     return this.#touched;
   }
 
-  /** Makes the overlay the base. */
+  /** What the store holds is committed. */
   commit(): void {
     for (const entry of this.#touched) {
       entry.touched = false;
       this.#dropIfEmpty(entry);
     }
     this.#touched = [];
-  }
-
-  /** Drops the overlay. */
-  rollback(): void {
-    for (const entry of this.#touched) {
-      entry.state = entry.baseState;
-      entry.timers = entry.baseTimers;
-      entry.seen = entry.baseSeen;
-      entry.touched = false;
-      this.#dropIfEmpty(entry);
-    }
-    this.#touched = [];
-    this.#rebuildQueues();
   }
 
   /** Puts a key's committed content in, at restore; each key once. */
@@ -139,11 +124,6 @@ export class KeyStore {
   /** As `load`, with what `unpack` decodes; for keys without timers. `bytes` must not be changed afterwards. */
   loadPacked(key: string, bytes: Buffer): void {
     this.#packed.set(key, bytes);
-  }
-
-  /** To be called once after the last `load`. */
-  loaded(): void {
-    this.#rebuildQueues();
   }
 
   /** Has every key written at the next commit, as after a change of the state's schema. */
@@ -166,6 +146,7 @@ export class KeyStore {
     entry.state = content.state;
     entry.seen = content.seen;
     entry.timers = content.timers.map((timer) => ({ ...timer, key, live: true }));
+    for (const timer of entry.timers) this.#queue(timer.name).push(timer);
     this.#keep(entry);
     return entry;
   }
@@ -178,9 +159,6 @@ export class KeyStore {
     if (entry.touched) return;
     entry.touched = true;
     if (!entry.stored) this.#keep(entry);
-    entry.baseState = entry.state;
-    entry.baseTimers = entry.timers;
-    entry.baseSeen = entry.seen;
     this.#touched.push(entry);
   }
 
@@ -190,23 +168,9 @@ export class KeyStore {
   }
 
   #dropIfEmpty(entry: KeyEntry): void {
-    entry.baseState = undefined;
-    entry.baseTimers = none;
-    entry.baseSeen = none;
     if (!isEmpty(entry)) return;
     entry.stored = false;
     this.#entries.delete(entry.key);
-  }
-
-  #rebuildQueues(): void {
-    this.eventTimers.clear();
-    this.wallTimers.clear();
-    for (const entry of this.#entries.values()) {
-      for (const timer of entry.timers) {
-        timer.live = true;
-        this.#queue(timer.name).push(timer);
-      }
-    }
   }
 }
 
@@ -218,9 +182,6 @@ function emptyEntry(key: string): KeyEntry {
     seen: none,
     touched: false,
     stored: false,
-    baseState: undefined,
-    baseTimers: none,
-    baseSeen: none,
   };
 }
 

@@ -40,10 +40,6 @@ export class OutputBuffer {
     return effects;
   }
 
-  clear(): void {
-    this.take();
-  }
-
   /** A call of a handler begins: its outputs are counted from 0. */
   begin(): void {
     this.#count = 0;

@@ -457,7 +457,7 @@ test('each input remembers as many ids of a key as it was told, whatever the oth
   expect(Math.max(...entries.slice(1))).toBeLessThan(120);
 });
 
-describe('commit, roll-back, restore', () => {
+describe('commit and restore', () => {
   const story = (feed: Feed, from: number, to: number): void => {
     for (let i = from; i < to; i += 1) {
       feed.event(`k${i % 7}`, 1_000 * i, i % 13 === 0 ? 1 : i % 5);
@@ -481,34 +481,6 @@ describe('commit, roll-back, restore', () => {
       story(second, cut, 100);
       expect([...first.outputs, ...second.outputs]).toEqual(whole.outputs);
     }
-  });
-
-  test('a roll-back drops everything since the last commit', () => {
-    const whole = new Feed(coreOf());
-    story(whole, 1, 60);
-    const feed = new Feed(coreOf());
-    story(feed, 1, 20);
-    feed.core.prepare();
-    feed.core.committed();
-    const kept = feed.outputs.length;
-    const rolledBack = new Feed(feed.core, feed);
-    story(rolledBack, 20, 45);
-    feed.core.rollback();
-    const again = new Feed(feed.core, feed);
-    story(again, 20, 60);
-    expect([...feed.outputs.slice(0, kept), ...again.outputs]).toEqual(whole.outputs);
-  });
-
-  test('a roll-back after prepare drops what was prepared', () => {
-    const feed = new Feed(coreOf());
-    story(feed, 1, 20);
-    const first = feed.core.prepare();
-    feed.core.rollback();
-    const again = new Feed(feed.core);
-    story(again, 1, 20);
-    const second = feed.core.prepare();
-    expect(second?.changelog.length).toBe(first?.changelog.length);
-    expect(again.outputs).toEqual(feed.outputs);
   });
 
   test('many small commits and one large commit give the same final state', () => {
@@ -608,9 +580,6 @@ describe('commit, roll-back, restore', () => {
     };
     const core = coreOf(upgraded, false);
     core.restore(changelog);
-    const dropped = new Feed(core, first);
-    dropped.tick(2_000_000);
-    core.rollback(); // the rewriting of old states must outlive it
     const feed = new Feed(core, first);
     feed.tick(2_000_000);
     expect(core.prepare()?.changelog.length).toBe(3); // schema, the key's state, meta

@@ -7,8 +7,8 @@
  * I3  Event-time timers at or before the new watermark fire, in (time, key, name) order, before the record that moved it.
  * I4  A record that cannot be decoded, timed, keyed or accepted becomes one dead letter with its original bytes and
  *     position; it is counted as read. A throw of a handler stops the core: nothing of the open transaction may commit.
- * I5  `prepare` gives all that must commit with the outputs since the last commit; `committed` makes it the base,
- *     `rollback` drops it. Between `prepare` and either of them there is no step.
+ * I5  `prepare` gives all that must commit with the outputs since the last commit; `committed` says that it has. Between the two there
+ *     is no step. Where it has not, the core is at its end: another is restored from what is committed.
  * I6  A core restored from the changelog of its commits goes on exactly as the core that wrote it.
  */
 import { avroType } from '../codec/avro-type.ts';
@@ -159,20 +159,12 @@ export class TaskCore {
     return { changelog: this.#state.changelog(), journal, positions: this.#state.positions() };
   }
 
-  /** The prepared commit is durable: it is the base from now on. */
+  /** The prepared commit is durable. */
   committed(): void {
     if (this.#phase !== 'preparing')
       throw new EngineError('task-stopped', `task ${this.id}: there is no prepared commit`);
     this.#state.commit();
     this.#journal.clear();
-    this.#phase = 'open';
-  }
-
-  /** Drops everything since the last commit, prepared or not. The driver goes back to the offsets of that commit. */
-  rollback(): void {
-    this.#state.rollback();
-    this.#journal.clear();
-    this.#output.clear();
     this.#phase = 'open';
   }
 

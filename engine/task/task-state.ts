@@ -1,6 +1,6 @@
 /**
  * All that a task keeps between inputs: states and timers of its keys, rows of its broadcast tables, watermark, positions.
- * The committed base, the overlay of the open transaction over it, and both as changelog entries.
+ * What of it changed since the last commit, and all of it, as changelog entries.
  *
  * I1  What `changelog` gives since the last commit, applied to what `snapshot` gave then, is what `snapshot` gives now.
  * I2  `restore` of a task's changelog gives a state from which it goes on exactly as before.
@@ -44,10 +44,7 @@ export class TaskState {
   /** Source index of (input, partition). */
   readonly #sourceIndex: readonly (readonly number[])[];
   #schemaWritten = false;
-  /** The states restored are of an older schema: all go into the next commit. */
-  #rewriting = false;
   #journalSeq = 0;
-  #base: TaskMeta;
 
   /** @param freezes whether rows that are loaded are frozen, for strict tasks */
   constructor(plan: TaskPlan, partition: number, freezes: boolean) {
@@ -74,7 +71,6 @@ export class TaskState {
       this.watermark.add(input.allowedLatenessMs, input.idleAfterMs);
     }
     this.#next = this.sources.map(() => -1);
-    this.#base = this.#meta();
   }
 
   /** The table of an input index. */
@@ -150,29 +146,19 @@ export class TaskState {
     this.keys.commit();
     for (const table of this.#tables) table.commit();
     this.#schemaWritten = true;
-    this.#rewriting = false;
-    this.#base = this.#meta();
-  }
-
-  rollback(): void {
-    this.keys.rollback();
-    for (const table of this.#tables) table.rollback();
-    this.#useMeta(this.#base);
-    if (this.#rewriting) this.keys.touchAll();
   }
 
   /** Loads a changelog, oldest entry first, into a new state. `isCompacted` says that each key comes once, which is faster. */
   restore(entries: Iterable<ChangelogEntry>, isCompacted: boolean): void {
     const latest = isCompacted ? [...entries] : newestOfEach(entries);
     const schema = latest.find(({ key }) => key.equals(schemaKey))?.value;
-    if (schema !== undefined && schema !== null) this.#rewriting = this.#codec.useWriter(schema);
+    // States of an older schema are all written again with the next commit.
+    const isOlder = schema !== undefined && schema !== null && this.#codec.useWriter(schema);
     for (const { key, value } of latest) {
       if (value !== null) this.#load(key, value);
     }
-    this.keys.loaded();
-    this.#schemaWritten = latest.length > 0 && !this.#rewriting;
-    if (this.#rewriting) this.keys.touchAll();
-    this.#base = this.#meta();
+    this.#schemaWritten = latest.length > 0 && !isOlder;
+    if (isOlder) this.keys.touchAll();
   }
 
   /** The whole state in the order of changelog keys. */

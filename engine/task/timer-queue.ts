@@ -65,11 +65,6 @@ export class TimerQueue {
     return this.#heap.length;
   }
 
-  clear(): void {
-    this.#heap = [];
-    this.#dead = 0;
-  }
-
   #sweep(): void {
     this.#heap = this.#heap.filter((timer) => timer.live);
     this.#dead = 0;

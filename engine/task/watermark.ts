@@ -97,7 +97,7 @@ export class Watermark {
     return this.#mark(nowMs, (p) => p.idle || nowMs - p.lastActiveWallMs >= p.idleAfterMs) >= limitMs;
   }
 
-  /** Puts back what was saved, at restore or roll-back. */
+  /** Puts back what was saved, at restore. */
   restore(currentMs: number, wallMs: number, partitions: readonly PartitionClock[]): void {
     this.#currentMs = currentMs;
     this.#wallMs = wallMs;

@@ -3,7 +3,7 @@
  *
  * I1  Between the beginning of a commit and its outcome the core takes no step.
  * I2  Outputs, changelog, order journal and positions of a commit are one transaction. Only after it is committed does the
- *     core's overlay become its base, and then goes to the local store.
+ *     core count as committed, and then it goes to the local store.
  * I3  Any failure, an aborted transaction too, ends this life: `over` rejects, and nothing is fed or committed after that. Its
  *     producer is used up (transactional-producer.ts, I7), and only a take-over may open another: it reads anew what is
  *     committed.

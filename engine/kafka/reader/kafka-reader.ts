@@ -26,11 +26,11 @@ export interface KafkaReaderConfig {
   readonly kafka: KafkaConfig;
   /** How long a broker may wait for data; a newly assigned partition waits as long at worst. 100 ms by default. */
   readonly maxWaitMs?: number;
-  /** Of one fetch of all partitions of a broker; 8 MiB by default. */
+  /** Of one fetch of all partitions of a broker; 4 MiB by default. */
   readonly maxBytes?: number;
-  /** Of one partition in a fetch; 1 MiB by default. */
+  /** Of one partition in a fetch; 512 KiB by default. */
   readonly maxBytesPerPartition?: number;
-  /** A partition with more than this lying here is not fetched; 4 MiB by default. */
+  /** A partition with more than this lying here is not fetched; 1 MiB by default. */
   readonly maxBufferedBytes?: number;
   /**
    * Verify each batch's checksum, and fail with `corrupt-batch` where it is wrong. Not by default: TCP has one as well, the
@@ -67,9 +67,9 @@ export class KafkaReader {
     this.#config = {
       kafka: config.kafka,
       maxWaitMs: config.maxWaitMs ?? 100,
-      maxBytes: config.maxBytes ?? 8 << 20,
-      maxBytesPerPartition: config.maxBytesPerPartition ?? 1 << 20,
-      maxBufferedBytes: config.maxBufferedBytes ?? 4 << 20,
+      maxBytes: config.maxBytes ?? 4 << 20,
+      maxBytesPerPartition: config.maxBytesPerPartition ?? 1 << 19,
+      maxBufferedBytes: config.maxBufferedBytes ?? 1 << 20,
       checkCrcs: config.checkCrcs ?? false,
       onProgress: config.onProgress ?? nothing,
       onTrouble: config.onTrouble ?? nothing,
