@@ -2,6 +2,8 @@
 import { join } from 'node:path';
 import { Option, type Command } from 'commander';
 import { addConnectionOptions, localDataDir } from '../connection-options.ts';
+import type { App } from '#engine/topology/app.ts';
+import { unknownName } from '../unknown-name.ts';
 import { examples } from '../help.ts';
 import type { CliIo } from '../io.ts';
 import type { TargetOptions } from '../kafka/targets.ts';
@@ -24,6 +26,7 @@ interface UpOptions extends TargetOptions, OperationsCliOptions {
   readonly seed: string;
   readonly vms: string;
   readonly skipTruncated: boolean;
+  readonly acceptEmptyTables?: string;
   readonly ingestPort?: string;
   readonly ingestHost: string;
 }
@@ -57,6 +60,7 @@ async function run(options: UpOptions, io: CliIo): Promise<void> {
     stateDir: options.state ?? join(options.data, 'state'),
     parameters: parameterOverrides(weirApp, [...file.settings, ...options.set]),
     truncatedInputs: options.skipTruncated ? 'skip' : 'stop',
+    acceptedEmptyTables: acceptedTables(options.acceptEmptyTables, weirApp),
     simulates: options.simulate,
     sources: {
       sampleIntervalMs: durationMs(options.sampleInterval, '--sample-interval', 1),
@@ -72,6 +76,15 @@ async function run(options: UpOptions, io: CliIo): Promise<void> {
     operations: operationsSettings(options),
     durationMs: options.for === undefined ? Infinity : durationMs(options.for, '--for'),
   });
+}
+
+/** @throws CliError usage, for a table that no topic has */
+function acceptedTables(names: string | undefined, { streams }: App): readonly string[] {
+  const accepted = names?.split(',').map((name) => name.trim()) ?? [];
+  const known = streams.map(({ clickhouse }) => clickhouse.table);
+  for (const name of accepted)
+    if (name !== 'all' && !known.includes(name)) throw unknownName('table', name, known);
+  return accepted;
 }
 
 function collect(value: string, before: readonly string[]): readonly string[] {
@@ -121,6 +134,10 @@ export function registerUp(program: Command, io: CliIo): void {
           '--skip-truncated',
           'go on where retention removed events that were not read, instead of stopping',
           false,
+        )
+        .option(
+          '--accept-empty-tables <names>',
+          'make these tables anew though records of their topics were taken before, without their rows; all: every table',
         )
         .option(
           '--ingest-port <number>',

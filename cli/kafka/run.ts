@@ -15,8 +15,9 @@ import { plannedTopics } from '#engine/kafka/topics/planned-topics.ts';
 import type { TruncatedInputs } from '#engine/kafka/driver/task-environment.ts';
 import { taskCount } from '#engine/topology/app.ts';
 import type { Parameters } from '#engine/topology/processor.ts';
-import { openClient, type ClientConfig } from '#sinks/clickhouse/client.ts';
+import { openClient } from '#sinks/clickhouse/client.ts';
 import { startKafkaSink, type KafkaSink } from '#sinks/clickhouse/kafka/kafka-sink.ts';
+import { refuseLostTables } from '#sinks/clickhouse/kafka/refuse-lost-tables.ts';
 import { prepareTables } from '#sinks/clickhouse/prepare-tables.ts';
 import { tableOf, type Table } from '#sinks/clickhouse/tables.ts';
 import { weirApp } from '../app.ts';
@@ -36,6 +37,8 @@ export interface RunConfig {
   readonly stateDir: string;
   readonly parameters: Readonly<Record<string, Parameters>>;
   readonly truncatedInputs: TruncatedInputs;
+  /** Names of tables that may be made anew and empty though rows are lost with it; `all`: every one. */
+  readonly acceptedEmptyTables: readonly string[];
   readonly onStep: (step: string) => void;
   readonly notes: Pick<Notes, 'tell' | 'trouble'>;
   /** Gives the start up at its next step. */
@@ -66,7 +69,7 @@ const workersShare = 0.6;
 /**
  * Rejects, with nothing left running, if a part cannot start.
  *
- * @throws the signal's reason; as ensureTopics, prepareTables, startKafkaSink, KafkaEdge.start
+ * @throws the signal's reason; as ensureTopics, refuseLostTables, prepareTables, startKafkaSink, KafkaEdge.start
  */
 export async function startRun(config: RunConfig): Promise<KafkaRun> {
   const { targets, signal } = config;
@@ -80,7 +83,7 @@ export async function startRun(config: RunConfig): Promise<KafkaRun> {
   await ensureTopics(connection, plannedTopics(weirApp));
   step('checking tables');
   const tables = weirApp.streams.map((stream) => tableOf(stream, database));
-  await prepare({ url, username, password }, tables);
+  await prepare(config, tables);
   const client = openClient({ url, username, password, database });
   const undo: (() => Promise<unknown>)[] = [() => client.close()];
   try {
@@ -101,9 +104,13 @@ export async function startRun(config: RunConfig): Promise<KafkaRun> {
 }
 
 /** Over a client without a database of its own: it may be one that is created here. */
-async function prepare(server: ClientConfig, tables: readonly Table[]): Promise<void> {
-  const client = openClient(server);
+async function prepare(config: RunConfig, tables: readonly Table[]): Promise<void> {
+  const { targets, acceptedEmptyTables: accepted, signal } = config;
+  const { connection, server } = targets;
+  const { url, username, password } = server;
+  const client = openClient({ url, username, password });
   try {
+    await refuseLostTables({ connection, client, app: weirApp.name, tables, accepted, signal });
     await prepareTables(client, tables, allMigrations());
   } finally {
     await client.close();

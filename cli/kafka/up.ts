@@ -29,7 +29,7 @@ import { passed } from '../passed.ts';
 
 export interface UpConfig extends Pick<
   RunConfig,
-  'processors' | 'workers' | 'stateDir' | 'parameters' | 'truncatedInputs'
+  'processors' | 'workers' | 'stateDir' | 'parameters' | 'truncatedInputs' | 'acceptedEmptyTables'
 > {
   readonly file: ConfigFile;
   readonly targets: TargetOptions;

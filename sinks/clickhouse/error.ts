@@ -27,6 +27,8 @@ export type SinkErrorCode =
   | 'group-refused'
   /** The group's position in a partition is gone, although the table has rows of it. */
   | 'position-lost'
+  /** A table is gone of whose topic the group has taken records. */
+  | 'table-lost'
   /** Another run writes into the same database (writer-lease.ts). */
   | 'not-only-writer'
   /** The sink was stopped (its signal aborted) before the work was done. What is promised is kept at the next start. */

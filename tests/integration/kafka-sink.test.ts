@@ -142,8 +142,8 @@ describe('a sink on Kafka', () => {
     });
   });
 
-  it('refuses to begin anew where rows are but the position is gone', async (context) => {
-    const scene = await sceneOf(context, 1);
+  it('refuses to begin anew where rows are but positions are gone, and names them all', async (context) => {
+    const scene = await sceneOf(context, 2);
     await scene.writer.write(scene.streams, 10);
     const first = await scene.start();
     await scene.expectExactlyOnce();
@@ -152,22 +152,23 @@ describe('a sink on Kafka', () => {
     await admin.connect();
     await admin.deleteGroups([sinkGroup(scene.app)]);
     await admin.disconnect();
-    const second = await scene.start();
-    expect(await second.failed).toMatchObject({
+    const { topic } = scene.streams[0]!;
+    const brokers = scene.connection.brokers.join(',');
+    await expect(scene.start()).rejects.toMatchObject({
       code: 'position-lost',
-      message: expect.stringMatching(/up to offset 9.*--to-offset 10/s) as string,
+      message: expect.stringMatching(
+        new RegExp(
+          `${topic}/0 up to offset 9\n.*${topic}/1 up to offset 9\n.* ${topic},0,10 ${topic},1,10 > positions.csv && ` +
+            `kafka-consumer-groups --bootstrap-server ${brokers} --group ${sinkGroup(scene.app)} --reset-offsets --from-file`,
+        ),
+      ) as string,
     });
   });
 
-  it.for<readonly [string, string, string]>([
-    ['', 'records-lost', 'at offset 2 is not in the partition'],
-    [intentTo(8), 'intent-invalid', 'offsets 2 to 7: the promised batch cannot be made again'],
-    [
-      intentTo(80),
-      'intent-invalid',
-      'offsets 2 to 79: the promised batch cannot be made again: the log ends at offset 11',
-    ],
-  ])('stops where records are gone and says which: %s', async ([metadata, code, message], context) => {
+  it.for<readonly [string, string]>([
+    [intentTo(8), 'offsets 2 to 7: the promised batch cannot be made again'],
+    [intentTo(80), 'offsets 2 to 79: the promised batch cannot be made again: the log ends at offset 11'],
+  ])('stops where promised records are gone and says which: %s', async ([metadata, message], context) => {
     const scene = await sceneOf(context, 1);
     const kafka = local.of(context);
     await scene.writer.write(scene.streams, 10);
@@ -175,7 +176,29 @@ describe('a sink on Kafka', () => {
     await commitAs(sinkGroup(scene.app), scene.connection, { topic, offset: 2, metadata });
     await deleteRecords(kafka, topic, ['5']);
     const sink = await scene.start();
-    expect(await sink.failed).toMatchObject({ code, message: expect.stringContaining(message) as string });
+    expect(await sink.failed).toMatchObject({
+      code: 'intent-invalid',
+      message: expect.stringContaining(message) as string,
+    });
+  });
+
+  it('refuses to start where records are gone, names every partition and what to do', async (context) => {
+    const scene = await sceneOf(context, 1, 1);
+    await scene.writer.write(scene.streams, 10);
+    const topics = scene.streams.map(({ topic }) => topic);
+    for (const topic of topics) {
+      await commitAs(sinkGroup(scene.app), scene.connection, { topic, offset: 2, metadata: '' });
+      await deleteRecords(local.of(context), topic, ['5']);
+    }
+    const gone = topics.map(
+      (topic) => `offset 2 is not in the partition ${topic}/0 any more, its first is 5\n`,
+    );
+    await expect(scene.start()).rejects.toMatchObject({
+      code: 'records-lost',
+      message: expect.stringMatching(
+        new RegExp(`${gone.join('')}.*--topic ${topics.join(':0 --topic ')}:0 --reset-offsets --to-earliest`),
+      ) as string,
+    });
   });
 });
 

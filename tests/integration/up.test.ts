@@ -253,6 +253,7 @@ describe('weir up refuses', () => {
     [['--for', 'soon'], '--for'],
     [['--set', 'migration.device-failover.holdDown=1'], "did you mean 'holdDownMs'?"],
     [['--ingest-port', '70000'], '--ingest-port'],
+    [['--accept-empty-tables', 'link_states'], "there is no table 'link_states'"],
     [['--url', 'http://weir:hunter2@127.0.0.1:8123'], '--password-file'],
     [['--brokers', 'nowhere'], "'nowhere' is not host:port"],
   ] as const)('%j: exit code 2, and nothing is started', async ([options, message]) => {
@@ -287,9 +288,31 @@ describe('weir up after runs that were stopped and killed', () => {
     expect(await query(fromHttp)).toBe('1');
   });
 
-  test('writes into a database that is not there yet', async (context) => {
+  test('makes no table anew whose records were taken before, unless it is told to', async (context) => {
     needsKafka(context);
-    const { exitCode, stdout, stderr } = await upUntilEnd('--for', '2s', '--no-host-io', '--database', 'new');
+    const table = 'migration_link_states';
+    await query(`DROP TABLE ${table} SYNC`);
+    const quiet = ['--for', '1s', '--no-simulate', '--no-host-io'];
+    const refused = await upUntilEnd(...quiet);
+    expect(refused).toMatchObject({ exitCode: 1, stdout: '' });
+    expect(refused.stderr).toMatch(
+      new RegExp(`table default.${table}, topic migration.link-states: [1-9]\\d* offsets were taken`),
+    );
+    expect(refused.stderr).toContain(
+      `--bootstrap-server ${stack.kafka.bootstrapServers} --group weir.clickhouse-sink --topic migration.link-states --delete-offsets`,
+    );
+    expect(refused.stderr).toContain(`--accept-empty-tables ${table}`);
+    expect(await query(`EXISTS TABLE ${table}`)).toBe('0');
+    const accepted = await upUntilEnd(...quiet, '--accept-empty-tables', table);
+    expect(accepted.exitCode, accepted.stderr).toBe(0);
+    expect(await query(`EXISTS TABLE ${table}`)).toBe('1');
+  });
+
+  test('writes into a database that is not there yet, where it is told to begin it', async (context) => {
+    needsKafka(context);
+    const begun = ['--for', '2s', '--no-host-io', '--database', 'new'];
+    expect(await upUntilEnd(...begun)).toMatchObject({ exitCode: 1, stdout: '' });
+    const { exitCode, stdout, stderr } = await upUntilEnd(...begun, '--accept-empty-tables', 'all');
     expect(exitCode, stderr).toBe(0);
     expect(stdout).toContain('--database new');
     const printed = new Map(printedRows(stdout, /^Events and rows$/).map(([topic, , rows]) => [topic, rows]));

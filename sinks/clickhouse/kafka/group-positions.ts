@@ -1,7 +1,9 @@
 /** What a group has committed, with the metadata, asked by somebody who is no member of it. */
 import { kafkaFailure } from '#engine/kafka/connection-failure.ts';
+import { patiently } from '#engine/kafka/patiently.ts';
 import type { KafkaCluster } from '#engine/kafka/reader/kafkajs-cluster.ts';
 import type { Committed } from '#engine/log/log.ts';
+import type { Table } from '../tables.ts';
 
 /**
  * Positions by `<topic>/<partition>`, of those partitions that have one.
@@ -26,4 +28,20 @@ export async function groupPositions(
   } catch (error) {
     throw kafkaFailure(`positions of group ${group}`, error);
   }
+}
+
+/** A group's coordinator may be moving, or have just begun to exist. */
+const coordinatorMs = 20_000;
+
+/** The same of all partitions of the tables' topics; waits for a coordinator that does not answer yet. */
+export function positionsOfTables(
+  cluster: KafkaCluster,
+  group: string,
+  tables: readonly Table[],
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, Committed>> {
+  const partitions = tables.flatMap(({ stream: { topic, partitions: count } }) =>
+    Array.from({ length: count }, (_, partition) => ({ topic, partition })),
+  );
+  return patiently(() => groupPositions(cluster, group, partitions), { timeoutMs: coordinatorMs, signal });
 }

@@ -35,6 +35,7 @@ import type { Table } from '../tables.ts';
 import { confirmed } from './confirmed.ts';
 import { type KafkaShared, opening } from './open-partition.ts';
 import { sinkGroup } from './names.ts';
+import { refuseLostPositions } from './refuse-lost-positions.ts';
 import { clusterIdOf } from '#engine/kafka/cluster-id.ts';
 
 export interface KafkaSinkConfig {
@@ -89,7 +90,7 @@ const startMs = 20_000;
  * Joins the group and runs, until `stop`.
  *
  * @throws EngineError `kafka-unreachable`, `kafka-refused`, `unknown-topic`, `group-refused`, `no-librdkafka`; SinkError `other-log`
- *   when the database has rows of another log, and as ClickHouse answers
+ *   when the database has rows of another log, as refuseLostPositions, and as ClickHouse answers
  */
 export async function startKafkaSink(config: KafkaSinkConfig): Promise<KafkaSink> {
   // Found out now, not when the first record turns out to be bad.
@@ -186,6 +187,15 @@ class RunningKafkaSink implements KafkaSink {
       maxBufferedBytes: bytes,
       maxBytesPerPartition: bytes,
       onTrouble,
+    });
+    await refuseLostPositions({
+      connection,
+      cluster: this.#cluster,
+      reader: this.#reader,
+      client: this.#config.client,
+      group: this.#group,
+      tables,
+      signal: this.#stopping.signal,
     });
     this.#follower = await this.#followSchemas(this.#reader, writers, onTrouble);
     this.#joining = this.#join(onTrouble);

@@ -2,10 +2,11 @@
  * Takes a partition over from whoever had it before.
  *
  * The order: fence its transactions, so that they are decided; then read the committed position with its promise; then hear from
- * the group that this is still the owner (ledger-model.test.ts shows what is lost otherwise); then read on from there. A position that is gone although the table has rows is refused: reading from the start would double them.
+ * the group that this is still the owner (ledger-model.test.ts shows what is lost otherwise); then read on from there. A position that is gone although the table has rows is refused: reading from the
+ * start would double them. So it is at the start of the sink, for all partitions at once (refuse-lost-positions.ts); here it is gone since.
  */
-import type { ClickHouseClient } from '@clickhouse/client';
 import { EngineError } from '#engine/engine-error.ts';
+import type { KafkaConnection } from '#engine/kafka/connection.ts';
 import type { GroupMember } from '#engine/kafka/reader/group-member.ts';
 import type { KafkaReader } from '#engine/kafka/reader/kafka-reader.ts';
 import type { KafkaCluster } from '#engine/kafka/reader/kafkajs-cluster.ts';
@@ -15,11 +16,12 @@ import { SinkError } from '../error.ts';
 import { partitionPorts, type Shared, type TableParts } from '../partition-wiring.ts';
 import { retryTransient } from '../retry.ts';
 import type { Open } from '../running-partition.ts';
-import { qualified } from '../tables.ts';
 import { confirmed } from './confirmed.ts';
 import { fencePartition } from './fence-partition.ts';
+import { toEarliestCommand } from './group-command.ts';
 import { LetterWriter, type LetterWriting } from './letter-writer.ts';
 import { letterTransactionalId } from './names.ts';
+import { lastOffsets, positionsLost } from './refuse-lost-positions.ts';
 
 /** What all partitions of a sink on Kafka share. */
 export interface KafkaShared {
@@ -48,12 +50,15 @@ export function opening(kafka: KafkaShared, parts: TableParts, partition: number
     );
     const owner = { topic, partition, transactionalId, member };
     const writer = new LetterWriter(kafka.letters, owner);
-    const { group } = kafka;
+    const {
+      group,
+      letters: { connection },
+    } = kafka;
     return {
       ports: partitionPorts(
         kafka.shared,
         parts,
-        asSinkReads(source, { group, start, stop, member }),
+        asSinkReads(source, { group, connection, start, stop, member }),
         writer.finish,
       ),
       close: async () => {
@@ -66,7 +71,7 @@ export function opening(kafka: KafkaShared, parts: TableParts, partition: number
 
 /** Where reading begins where the group has no position: at the first record that is kept. */
 async function startOf(
-  { group, reader, shared }: KafkaShared,
+  { group, reader, shared, letters }: KafkaShared,
   member: GroupMember,
   { table }: TableParts,
   partition: number,
@@ -74,33 +79,13 @@ async function startOf(
   const { topic } = table.stream;
   const start = await reader.offsetOf(topic, partition, 'start');
   if ((await member.committed(topic, partition)) !== undefined) return start;
-  const last = await lastOffset(shared.client, qualified(table), topic, partition);
+  const last = (await lastOffsets(shared.client, table, [partition])).get(partition);
   if (last === undefined) return start;
-  throw new SinkError(
-    'position-lost',
-    `table ${table.database}.${table.name} has rows of ${topic}/${partition} up to offset ${last}, but group ${group} has no ` +
-      'position there any more: it was deleted, or has expired (offsets.retention.minutes). Set it, then start again: ' +
-      `kafka-consumer-groups --group ${group} --topic ${topic}:${partition} --reset-offsets --to-offset ${last + 1} --execute`,
-  );
-}
-
-async function lastOffset(
-  client: ClickHouseClient,
-  table: string,
-  topic: string,
-  partition: number,
-): Promise<number | undefined> {
-  const result = await client.query({
-    query: `SELECT maxOrNull(_offset) AS last FROM ${table} WHERE _topic = {topic:String} AND _partition = {partition:Int32}`,
-    query_params: { topic, partition },
-    format: 'JSONEachRow',
-    clickhouse_settings: { output_format_json_quote_64bit_integers: 0 },
-  });
-  const [row] = await result.json<{ last: number | null }>();
-  return row?.last ?? undefined;
+  throw positionsLost([{ table, partition, last }], letters.connection, group);
 }
 
 interface Reading {
+  readonly connection: KafkaConnection;
   readonly group: string;
   readonly start: number;
   readonly stop: AbortSignal;
@@ -108,7 +93,10 @@ interface Reading {
 }
 
 /** A partition that always has a position, and commits nothing once its owner has to stop. */
-function asSinkReads(source: KafkaPartitionSource, { group, start, stop, member }: Reading): PartitionSource {
+function asSinkReads(
+  source: KafkaPartitionSource,
+  { group, connection, start, stop, member }: Reading,
+): PartitionSource {
   const { topic, partition } = source;
   return {
     topic,
@@ -129,7 +117,7 @@ function asSinkReads(source: KafkaPartitionSource, { group, start, stop, member 
       try {
         return await source.read(offset, maxRecords);
       } catch (error) {
-        throw withRemedy(error, group);
+        throw withRemedy(error, toEarliestCommand(connection, group, [source]));
       }
     },
     nextOffset: (offset) => source.nextOffset(offset),
@@ -138,12 +126,11 @@ function asSinkReads(source: KafkaPartitionSource, { group, start, stop, member 
   };
 }
 
-function withRemedy(error: unknown, group: string): unknown {
+function withRemedy(error: unknown, command: string): unknown {
   if (!(error instanceof EngineError) || error.code !== 'offset-out-of-range') return error;
   return new SinkError(
     'records-lost',
-    `${error.message}. What is gone cannot be inserted; to go on without it, stop the sink, move group ${group} to an offset ` +
-      'that is kept (kafka-consumer-groups --reset-offsets) and start again',
+    `${error.message}. What is gone cannot be inserted; to go on without it, with every weir up stopped: ${command}`,
     { cause: error },
   );
 }
