@@ -11,6 +11,9 @@ import { type Usage, usageOf } from './process-usage.ts';
 
 const pollMs = 20;
 const brokerHeapMib = 1024;
+const restMs = 500;
+const restShare = 0.05;
+const restTimeoutMs = 15_000;
 
 export class BenchCluster {
   readonly #kafka: LocalKafka;
@@ -40,6 +43,17 @@ export class BenchCluster {
 
   brokerUsage(): Usage {
     return usageOf(this.#kafka.brokers[0]!.pid);
+  }
+
+  /** Waits, for some seconds at most, until the broker has done what a run left it to do: deleting its topics, cleaning logs. */
+  async rest(): Promise<void> {
+    const giveUpAtMs = performance.now() + restTimeoutMs;
+    for (let before = this.brokerUsage().cpuSeconds; performance.now() < giveUpAtMs;) {
+      await sleep(restMs);
+      const now = this.brokerUsage().cpuSeconds;
+      if ((now - before) * 1000 < restMs * restShare) return;
+      before = now;
+    }
   }
 
   /** Creates the topics of streams, as Weir wants them. */

@@ -48,6 +48,7 @@ export async function runThroughput(
 ): Promise<Run> {
   const output = `${app}.sums`;
   await cluster.createTopics(sumStream(input.partitions, output));
+  await cluster.rest();
   const contender = Contender.start(entrant.program({ app, output }));
   try {
     const first = await contender.waitFor('first-record', startTimeoutMs);
