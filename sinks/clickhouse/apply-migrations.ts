@@ -7,11 +7,12 @@
  *     is refused, and so is a database that a newer build has migrated.
  */
 import type { ClickHouseClient } from '@clickhouse/client';
-import { onCluster } from './cluster.ts';
+import { BOOKKEEPING, createBookkeeping, inTurn } from './bookkeeping.ts';
+import { DDL, type DatabaseTarget } from './cluster.ts';
 import { SinkError } from './error.ts';
 import { classify, describeFailure } from './insert-error.ts';
-import { BOOKKEEPING, bookkeepingEngine, MigrationLock, type LockConfig } from './migration-lock.ts';
-import { fileOf, refused, renderMigration, type Migration, type MigrationTarget } from './migration.ts';
+import { MigrationLock, type LockConfig } from './migration-lock.ts';
+import { fileOf, refused, renderMigration, type Migration } from './migration.ts';
 import { quoteName } from './value-type.ts';
 
 interface Applied {
@@ -28,7 +29,7 @@ interface Applied {
  */
 export async function applyMigrations(
   client: ClickHouseClient,
-  target: MigrationTarget,
+  target: DatabaseTarget,
   migrations: readonly Migration[],
   lockConfig: LockConfig = {},
 ): Promise<void> {
@@ -49,7 +50,7 @@ export async function applyMigrations(
 
 async function apply(
   client: ClickHouseClient,
-  target: MigrationTarget,
+  target: DatabaseTarget,
   lock: MigrationLock,
   migration: Migration,
 ): Promise<void> {
@@ -59,7 +60,7 @@ async function apply(
       lock.during(migration, async () => {
         await client.command({
           query,
-          clickhouse_settings: { async_insert: 0, distributed_foreground_insert: 1 },
+          clickhouse_settings: { ...DDL, async_insert: 0, distributed_foreground_insert: 1 },
         });
       }),
     );
@@ -67,18 +68,20 @@ async function apply(
   const { number, name, checksum } = migration;
   await naming(`migration ${fileOf(migration)}, its record`, () =>
     lock.during(migration, async () => {
-      await client.command({
-        query: `INSERT INTO ${recordOf(target)} SELECT {number:UInt32}, {name:String}, {checksum:String}, now64(3)`,
-        query_params: { number, name, checksum },
-        clickhouse_settings: BOOKKEEPING,
-      });
+      await inTurn(() =>
+        client.command({
+          query: `INSERT INTO ${recordOf(target)} SELECT {number:UInt32}, {name:String}, {checksum:String}, now64(3)`,
+          query_params: { number, name, checksum },
+          clickhouse_settings: BOOKKEEPING,
+        }),
+      );
     }),
   );
 }
 
 /** What is still to be applied. Throws `migration-refused` (I3). */
 export function pendingOf(
-  { database }: MigrationTarget,
+  { database }: DatabaseTarget,
   migrations: readonly Migration[],
   applied: readonly Applied[],
 ): readonly Migration[] {
@@ -105,32 +108,32 @@ export function pendingOf(
   return pending;
 }
 
-async function createRecord(client: ClickHouseClient, target: MigrationTarget): Promise<void> {
-  await client.command({
-    query: `CREATE TABLE IF NOT EXISTS ${recordOf(target)}${onCluster(target.cluster)}
-(
+async function createRecord(client: ClickHouseClient, target: DatabaseTarget): Promise<void> {
+  await createBookkeeping(client, target, 'weir_migrations', {
+    columns: `(
     number UInt32,
     name String,
     checksum String COMMENT 'SHA-256 of the file',
     applied_at DateTime64(3, 'UTC')
-)
-ENGINE = ${bookkeepingEngine(target, 'weir_migrations')} ORDER BY number
-COMMENT 'Migrations of weir that are applied to this database'`,
+)`,
+    rest: `ORDER BY number COMMENT 'Migrations of weir that are applied to this database'`,
   });
 }
 
 /** One for each that is applied; the first record counts, should a migration have several. */
-async function appliedIn(client: ClickHouseClient, target: MigrationTarget): Promise<readonly Applied[]> {
-  const result = await client.query({
-    query: `SELECT number, argMin(name, applied_at) AS name, argMin(checksum, applied_at) AS checksum
+async function appliedIn(client: ClickHouseClient, target: DatabaseTarget): Promise<readonly Applied[]> {
+  const result = await inTurn(() =>
+    client.query({
+      query: `SELECT number, argMin(name, applied_at) AS name, argMin(checksum, applied_at) AS checksum
 FROM ${recordOf(target)} GROUP BY number ORDER BY number`,
-    format: 'JSONEachRow',
-    clickhouse_settings: BOOKKEEPING,
-  });
+      format: 'JSONEachRow',
+      clickhouse_settings: BOOKKEEPING,
+    }),
+  );
   return result.json<Applied>();
 }
 
-const recordOf = ({ database }: MigrationTarget): string => `${quoteName(database)}.\`weir_migrations\``;
+const recordOf = ({ database }: DatabaseTarget): string => `${quoteName(database)}.\`weir_migrations\``;
 
 async function naming<T>(place: string, work: () => Promise<T>): Promise<T> {
   try {

@@ -7,6 +7,8 @@
  *     the other, withdraws and is refused.
  */
 import type { ClickHouseClient } from '@clickhouse/client';
+import { BOOKKEEPING, createBookkeeping, inTurn } from './bookkeeping.ts';
+import type { Cluster, DatabaseTarget } from './cluster.ts';
 import { SinkError } from './error.ts';
 import { classify, describeFailure } from './insert-error.ts';
 import { qualified, type Table } from './tables.ts';
@@ -30,8 +32,9 @@ export async function bindDatabase(
   database: string,
   log: string,
   tables: readonly Table[] = [],
+  cluster: Cluster | undefined = tables[0]?.cluster,
 ): Promise<void> {
-  const binding = new Binding(client, database);
+  const binding = new Binding(client, { database, cluster });
   try {
     await binding.create();
     const bound = await binding.logs();
@@ -88,34 +91,41 @@ type State = 'bound' | 'withdrawn';
 
 class Binding {
   readonly #client: ClickHouseClient;
+  readonly #target: DatabaseTarget;
   readonly #table: string;
 
-  constructor(client: ClickHouseClient, database: string) {
+  constructor(client: ClickHouseClient, target: DatabaseTarget) {
     this.#client = client;
-    this.#table = `${quoteName(database)}.\`weir_bound_log\``;
+    this.#target = target;
+    this.#table = `${quoteName(target.database)}.\`weir_bound_log\``;
   }
 
   async create(): Promise<void> {
-    await this.#client.command({
-      query: `CREATE TABLE IF NOT EXISTS ${this.#table} (log String, state LowCardinality(String), at DateTime64(6, 'UTC'))
-ENGINE = MergeTree ORDER BY (log, at) COMMENT 'Which log the rows of this database come from'`,
+    await createBookkeeping(this.#client, this.#target, 'weir_bound_log', {
+      columns: `(log String, state LowCardinality(String), at DateTime64(6, 'UTC'))`,
+      rest: `ORDER BY (log, at) COMMENT 'Which log the rows of this database come from'`,
     });
   }
 
   async write(log: string, state: State): Promise<void> {
-    await this.#client.command({
-      query: `INSERT INTO ${this.#table} SELECT {log:String}, {state:String}, now64(6)`,
-      query_params: { log, state },
-      clickhouse_settings: { async_insert: 0 },
-    });
+    await inTurn(() =>
+      this.#client.command({
+        query: `INSERT INTO ${this.#table} SELECT {log:String}, {state:String}, now64(6)`,
+        query_params: { log, state },
+        clickhouse_settings: BOOKKEEPING,
+      }),
+    );
   }
 
   /** The logs that are bound now. */
   async logs(): Promise<readonly string[]> {
-    const result = await this.#client.query({
-      query: `SELECT log FROM ${this.#table} GROUP BY log HAVING argMax(state, at) = 'bound' ORDER BY log`,
-      format: 'JSONEachRow',
-    });
+    const result = await inTurn(() =>
+      this.#client.query({
+        query: `SELECT log FROM ${this.#table} GROUP BY log HAVING argMax(state, at) = 'bound' ORDER BY log`,
+        format: 'JSONEachRow',
+        clickhouse_settings: BOOKKEEPING,
+      }),
+    );
     return (await result.json<{ log: string }>()).map(({ log }) => log);
   }
 }

@@ -8,10 +8,14 @@
  *     block is not cut up, its token is remembered where its rows are, and a repetition goes where the first try went. (With
  *     a key of the event, a batch would be one block for each shard, which a repetition after a failure need not be.)
  * I2  So all events of a key are on one shard, in order, and what a materialized view keeps for each key is there, too.
+ * I3  The replicas of a shard share one path in Keeper, where the tokens are: a repetition that goes to another replica is
+ *     known there. The path is of names, not of the table's UUID (the server's default): a server that joins the cluster later
+ *     would get a UUID of its own, and a table beside those of its shard.
  *
- * Source: https://clickhouse.com/docs/engines/table-engines/special/distributed
+ * Sources: https://clickhouse.com/docs/engines/table-engines/special/distributed,
+ * https://clickhouse.com/docs/engines/table-engines/mergetree-family/replication
  */
-import { quoteName } from './value-type.ts';
+import { quoteName, quoteText } from './value-type.ts';
 
 /** A cluster as the servers' `remote_servers` name it. Its shards must have `internal_replication` set. */
 export interface Cluster {
@@ -26,6 +30,9 @@ export const DEDUPLICATION_WINDOW = 10_000;
 /** A replicated table forgets by age as well, by default after an hour. A week outlasts a weekend with the sink down. */
 const REPLICATED_WINDOW_SECONDS = 604_800;
 
+/** Settings of statements that may be ON CLUSTER: ClickHouse itself says which servers are late, before the client gives up (60 s). */
+export const DDL = { distributed_ddl_task_timeout: '45' } as const;
+
 /** ` ON CLUSTER ...`, or nothing. */
 export const onCluster = (cluster: Cluster | undefined): string =>
   cluster === undefined ? '' : ` ON CLUSTER ${quoteName(cluster.name)}`;
@@ -34,9 +41,23 @@ export const onCluster = (cluster: Cluster | undefined): string =>
 export const localName = (name: string, cluster: Cluster | undefined): string =>
   cluster === undefined ? name : `${name}_local`;
 
-/** What goes before the name of a MergeTree engine. Paths are the server's `default_replica_path`, by table and shard. */
-export const replicated = (cluster: Cluster | undefined): string =>
-  cluster === undefined ? '' : 'Replicated';
+/** A database, on one server or on a cluster. */
+export interface DatabaseTarget {
+  readonly database: string;
+  readonly cluster?: Cluster | undefined;
+}
+
+/** An engine that keeps rows. `kind`: what goes before MergeTree; `own`: the engine's own arguments; `table`: without `_local`. */
+export function mergeTreeSql(
+  { database, cluster }: DatabaseTarget,
+  table: string,
+  kind = '',
+  own = '',
+): string {
+  if (cluster === undefined) return `${kind}MergeTree${own === '' ? '' : `(${own})`}`;
+  const path = quoteText(`/clickhouse/tables/{shard}/${database}/${localName(table, cluster)}`);
+  return `Replicated${kind}MergeTree(${[path, "'{replica}'", ...(own === '' ? [] : [own])].join(', ')})`;
+}
 
 /** The settings by which a table remembers tokens. */
 export const windowSql = (cluster: Cluster | undefined): string =>

@@ -5,6 +5,8 @@ export type SinkErrorCode =
   | 'schema-unsupported'
   /** The table in ClickHouse is not the one that the schema describes, or would lose deduplication. */
   | 'table-mismatch'
+  /** The cluster that is named cannot have the tables: unknown, without Keeper or macros, or its shards are not shards. */
+  | 'cluster-unusable'
   /** A migration that is changed, missing, out of order or not repeatable, or a database that a newer Weir has migrated. */
   | 'migration-refused'
   /** A value that its column cannot hold. The row goes to the dead letters. */
@@ -29,6 +31,8 @@ export type SinkErrorCode =
   | 'position-lost'
   /** A table is gone of whose topic the group has taken records. */
   | 'table-lost'
+  /** Targets of materialized views may lack rows of their table, or have them twice. The sink goes on. */
+  | 'views-in-doubt'
   /** Another run writes into the same database (writer-lease.ts). */
   | 'not-only-writer'
   /** The sink was stopped (its signal aborted) before the work was done. What is promised is kept at the next start. */

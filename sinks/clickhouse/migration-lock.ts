@@ -12,8 +12,9 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClickHouseClient } from '@clickhouse/client';
-import { onCluster, replicated } from './cluster.ts';
-import { fileOf, refused, type Migration, type MigrationTarget } from './migration.ts';
+import { BOOKKEEPING, createBookkeeping, inTurn } from './bookkeeping.ts';
+import type { DatabaseTarget } from './cluster.ts';
+import { fileOf, refused, type Migration } from './migration.ts';
 import { quoteName } from './value-type.ts';
 
 /** A statement that takes longer is kept alive by a renewal every third of it. */
@@ -34,29 +35,15 @@ interface Claim {
   readonly holder: string;
 }
 
-/** On a cluster every server has all rows, and a reader sees what was acknowledged to any writer. */
-export const BOOKKEEPING = {
-  async_insert: 0,
-  insert_quorum: 'auto',
-  select_sequential_consistency: '1',
-} as const;
-
-/** Like a table's engine, but one for the whole cluster. */
-export function bookkeepingEngine({ database, cluster }: MigrationTarget, table: string): string {
-  return cluster === undefined
-    ? 'MergeTree'
-    : `${replicated(cluster)}MergeTree('/clickhouse/weir/${database}/${table}', '{shard}-{replica}')`;
-}
-
 export class MigrationLock {
   readonly #client: ClickHouseClient;
-  readonly #target: MigrationTarget;
+  readonly #target: DatabaseTarget;
   readonly #table: string;
   readonly #leaseMs: number;
   readonly #waitMs: number;
   readonly #id = randomUUID();
 
-  constructor(client: ClickHouseClient, target: MigrationTarget, config: LockConfig = {}) {
+  constructor(client: ClickHouseClient, target: DatabaseTarget, config: LockConfig = {}) {
     this.#client = client;
     this.#target = target;
     this.#table = `${quoteName(target.database)}.\`weir_migration_lock\``;
@@ -111,37 +98,39 @@ export class MigrationLock {
   }
 
   async #create(): Promise<void> {
-    await this.#client.command({
-      query: `CREATE TABLE IF NOT EXISTS ${this.#table}${onCluster(this.#target.cluster)}
-(
+    await createBookkeeping(this.#client, this.#target, 'weir_migration_lock', {
+      columns: `(
     id String,
     holder String,
     state LowCardinality(String),
     at DateTime64(6, 'UTC')
-)
-ENGINE = ${bookkeepingEngine(this.#target, 'weir_migration_lock')} ORDER BY (id, at) TTL toDateTime(at) + toIntervalDay(1)
-COMMENT 'Which process of weir applies migrations'`,
+)`,
+      rest: `ORDER BY (id, at) TTL toDateTime(at) + toIntervalDay(1) COMMENT 'Which process of weir applies migrations'`,
     });
   }
 
   async #write(state: State): Promise<void> {
-    await this.#client.command({
-      query: `INSERT INTO ${this.#table} SELECT {id:String}, {holder:String}, {state:String}, now64(6)`,
-      query_params: { id: this.#id, holder: `process ${process.pid} on ${hostname()}`, state },
-      clickhouse_settings: BOOKKEEPING,
-    });
+    await inTurn(() =>
+      this.#client.command({
+        query: `INSERT INTO ${this.#table} SELECT {id:String}, {holder:String}, {state:String}, now64(6)`,
+        query_params: { id: this.#id, holder: `process ${process.pid} on ${hostname()}`, state },
+        clickhouse_settings: BOOKKEEPING,
+      }),
+    );
   }
 
   /** Live claims of other processes. */
   async #others(): Promise<readonly Claim[]> {
-    const result = await this.#client.query({
-      query: `SELECT argMax(state, at) AS state, any(holder) AS holder FROM ${this.#table}
+    const result = await inTurn(() =>
+      this.#client.query({
+        query: `SELECT argMax(state, at) AS state, any(holder) AS holder FROM ${this.#table}
 WHERE id != {id:String} AND at > now64(6) - toIntervalMillisecond({leaseMs:UInt32})
 GROUP BY id HAVING state != 'released' ORDER BY id`,
-      query_params: { id: this.#id, leaseMs: this.#leaseMs },
-      format: 'JSONEachRow',
-      clickhouse_settings: BOOKKEEPING,
-    });
+        query_params: { id: this.#id, leaseMs: this.#leaseMs },
+        format: 'JSONEachRow',
+        clickhouse_settings: BOOKKEEPING,
+      }),
+    );
     return result.json<Claim>();
   }
 }

@@ -9,7 +9,7 @@
  *       {database}      the database, quoted
  *       {on_cluster}    ` ON CLUSTER ...`, or nothing
  *       {local}         `_local` on a cluster: goes after the name of a table that has rows of its own
- *       {replicated}    `Replicated` on a cluster: goes before the name of a MergeTree engine
+ *       {replicated}    goes before the name of a MergeTree engine: on a cluster it is the replicated one, with path and replica
  *       {window}        the settings by which a table remembers deduplication tokens
  *       {distributed NAME BY EXPRESSION}  as a whole statement: NAME over NAME_local; nothing on one server
  *       {dictionary_source NAME}          a table or view of the database as the SOURCE of a dictionary
@@ -19,7 +19,14 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { distributedSql, localName, onCluster, replicated, windowSql, type Cluster } from './cluster.ts';
+import {
+  distributedSql,
+  localName,
+  mergeTreeSql,
+  onCluster,
+  windowSql,
+  type DatabaseTarget,
+} from './cluster.ts';
 import { SinkError } from './error.ts';
 import { quoteName, quoteText } from './value-type.ts';
 
@@ -30,12 +37,6 @@ export interface Migration {
   /** SHA-256 of the file, in hex. */
   readonly checksum: string;
   readonly statements: readonly string[];
-}
-
-/** Where migrations are applied. */
-export interface MigrationTarget {
-  readonly database: string;
-  readonly cluster?: Cluster | undefined;
 }
 
 const FILE = /^(\d{4})-([a-z0-9]+(?:-[a-z0-9]+)*)\.sql$/;
@@ -93,19 +94,35 @@ export function parseMigration(file: string, text: string): Migration {
 }
 
 /** The statements as ClickHouse gets them. Throws `migration-refused` for a placeholder that there is none of. */
-export function renderMigration(migration: Migration, target: MigrationTarget): readonly string[] {
+export function renderMigration(migration: Migration, target: DatabaseTarget): readonly string[] {
   return migration.statements
-    .map((statement) =>
-      statement.replace(/\{(\w+)(?: ([^}]*))?\}/g, (whole, word: string, rest: string | undefined) => {
-        const text = placeholder(word, rest ?? '', target);
-        if (text !== undefined) return text;
-        throw refused(`${fileOf(migration)}: there is no placeholder ${whole}`);
-      }),
-    )
+    .map((statement) => render(migration, statement, target))
     .filter((statement) => statement !== '');
 }
 
-function placeholder(word: string, rest: string, { database, cluster }: MigrationTarget): string | undefined {
+/** An engine with `{replicated}` before it is replaced as a whole: its path in Keeper has the name of the table. */
+const PLACEHOLDER = /\{replicated\}(\w*)MergeTree(?:\(([^)]*)\))?|\{(\w+)(?: ([^}]*))?\}/g;
+
+function render(migration: Migration, statement: string, target: DatabaseTarget): string {
+  const table = /^CREATE TABLE IF NOT EXISTS \{database\}\.(\w+)\{local\}/.exec(statement)?.[1];
+  return statement.replace(
+    PLACEHOLDER,
+    (whole, kind: string | undefined, own: string | undefined, word = 'replicated', rest = '') => {
+      const text =
+        kind === undefined
+          ? placeholder(String(word), String(rest), target)
+          : table && mergeTreeSql(target, table, kind, own);
+      if (text !== undefined) return text;
+      throw refused(
+        kind === undefined
+          ? `${fileOf(migration)}: there is no placeholder ${whole}`
+          : `${fileOf(migration)}: {replicated} belongs into CREATE TABLE IF NOT EXISTS {database}.NAME{local}`,
+      );
+    },
+  );
+}
+
+function placeholder(word: string, rest: string, { database, cluster }: DatabaseTarget): string | undefined {
   switch (word) {
     case 'database':
       return quoteName(database);
@@ -113,8 +130,6 @@ function placeholder(word: string, rest: string, { database, cluster }: Migratio
       return onCluster(cluster);
     case 'local':
       return localName('', cluster);
-    case 'replicated':
-      return replicated(cluster);
     case 'window':
       return windowSql(cluster);
     case 'dictionary_source':

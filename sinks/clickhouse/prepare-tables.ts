@@ -11,7 +11,8 @@ import { refuseForgetfulTables } from './deduplication-check.ts';
 import { SinkError } from './error.ts';
 import { classify, describeFailure } from './insert-error.ts';
 import { applyMigrations } from './apply-migrations.ts';
-import { onCluster } from './cluster.ts';
+import { DDL, localName, onCluster } from './cluster.ts';
+import { refuseOtherKind, refuseTornTables, requireCluster, tablesEverywhere } from './cluster-check.ts';
 import type { Migration } from './migration.ts';
 import { addColumnStatements, createStatements, qualified, qualifiedLocal, type Table } from './tables.ts';
 import { ttlChanges } from './time-to-live.ts';
@@ -37,13 +38,15 @@ export async function prepareTables(
   migrations: readonly Migration[] = [],
 ): Promise<void> {
   refuseSharedTables(tables);
-  for (const { database, cluster } of databasesOf(tables)) {
-    const sql = `CREATE DATABASE IF NOT EXISTS ${quoteName(database)}${onCluster(cluster)}`;
-    await run(client, sql, `database ${database}`);
+  for (const target of databasesOf(tables)) {
+    if (target.cluster !== undefined) await requireCluster(client, target.cluster);
+    await createMissing(
+      client,
+      target,
+      tables.filter(({ database }) => database === target.database),
+    );
   }
-  for (const table of tables) {
-    for (const sql of createStatements(table)) await run(client, sql, `table ${nameOf(table)}`);
-  }
+  await refuseOtherKind(client, tables);
   const existing = await columnsOfAll(client, tables);
   for (const table of tables) {
     const own = existing.filter(
@@ -63,6 +66,23 @@ export async function prepareTables(
   }
   // Last, for what migrations have made counts, too.
   await refuseForgetfulTables(client, tables);
+  for (const target of databasesOf(tables)) await refuseTornTables(client, target);
+}
+
+/** On a cluster, nothing is made again that is everywhere: ON CLUSTER waits for servers that are down. */
+async function createMissing(
+  client: ClickHouseClient,
+  { database, cluster }: Pick<Table, 'database' | 'cluster'>,
+  tables: readonly Table[],
+): Promise<void> {
+  const present = await tablesEverywhere(client, { database, cluster });
+  const missing = tables.filter(({ name }) => !present.has(name) || !present.has(localName(name, cluster)));
+  if (missing.length === 0) return;
+  const sql = `CREATE DATABASE IF NOT EXISTS ${quoteName(database)}${onCluster(cluster)}`;
+  await run(client, sql, `database ${database}`);
+  for (const table of missing) {
+    for (const sql of createStatements(table)) await run(client, sql, `table ${nameOf(table)}`);
+  }
 }
 
 function databasesOf(tables: readonly Table[]): readonly Pick<Table, 'database' | 'cluster'>[] {
@@ -146,7 +166,7 @@ function nameOf(table: Table): string {
 
 async function run(client: ClickHouseClient, query: string, place: string): Promise<void> {
   try {
-    await client.command({ query });
+    await client.command({ query, clickhouse_settings: DDL });
   } catch (error) {
     throw describeFailure(error, classify(error), place);
   }

@@ -7,7 +7,7 @@
  *     dropped whole. An insert makes one part, and one entry in the window, for each table partition that it touches.
  */
 import type { Stream } from '#engine/topology/stream.ts';
-import { distributedSql, localName, onCluster, replicated, windowSql, type Cluster } from './cluster.ts';
+import { distributedSql, localName, mergeTreeSql, onCluster, windowSql, type Cluster } from './cluster.ts';
 import { columnsOf, type AuditColumn, type FieldColumn, type TableColumns } from './columns.ts';
 import { AUDIT_CODECS, defaultCodec } from './default-codec.ts';
 import { SinkError } from './error.ts';
@@ -106,7 +106,7 @@ export function createTableSql(table: Table): string {
     '(',
     [...columns.fields, ...columns.audit].map((column) => `    ${columnDdl(column)}`).join(',\n'),
     ')',
-    `ENGINE = ${replicated(cluster)}MergeTree`,
+    `ENGINE = ${mergeTreeSql(table, table.name)}`,
     `PARTITION BY ${daily ? 'toYYYYMMDD' : 'toYYYYMM'}(${quoteName(time)})`,
     `ORDER BY (${orderBy.map(quoteName).join(', ')})`,
     ...(ttl === undefined ? [] : [`TTL ${ttl}`]),

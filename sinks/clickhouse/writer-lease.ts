@@ -17,7 +17,9 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClickHouseClient } from '@clickhouse/client';
+import { BOOKKEEPING, createBookkeeping, inTurn } from './bookkeeping.ts';
 import { bindDatabase, MEMORY_LOG } from './bound-log.ts';
+import type { Cluster, DatabaseTarget } from './cluster.ts';
 import { SinkError } from './error.ts';
 import { classify, describeFailure } from './insert-error.ts';
 import { quoteName } from './value-type.ts';
@@ -69,11 +71,12 @@ export async function acquireWriterLease(
   database: string,
   incarnation: string,
   ownsServer: boolean,
+  cluster?: Cluster,
 ): Promise<WriterLease> {
-  const table = new LeaseTable(client, database, incarnation, ownsServer);
+  const table = new LeaseTable(client, { database, cluster }, incarnation, ownsServer);
   ownClaims.add(incarnation);
   try {
-    await bindDatabase(client, database, MEMORY_LOG);
+    await bindDatabase(client, database, MEMORY_LOG, [], cluster);
     await table.create();
     await table.write('claimed');
     await waitForTurn(table, database, incarnation);
@@ -147,22 +150,23 @@ function keep(table: LeaseTable, database: string, incarnation: string): WriterL
 /** The rows of the lease: each change of a claim and each heartbeat is one. */
 class LeaseTable {
   readonly #client: ClickHouseClient;
+  readonly #target: DatabaseTarget;
   readonly #table: string;
   readonly #incarnation: string;
   readonly #ownsServer: boolean;
   readonly #processSpace = processSpace();
 
-  constructor(client: ClickHouseClient, database: string, incarnation: string, ownsServer: boolean) {
+  constructor(client: ClickHouseClient, target: DatabaseTarget, incarnation: string, ownsServer: boolean) {
     this.#client = client;
-    this.#table = `${quoteName(database)}.\`weir_writer_lease\``;
+    this.#target = target;
+    this.#table = `${quoteName(target.database)}.\`weir_writer_lease\``;
     this.#incarnation = incarnation;
     this.#ownsServer = ownsServer;
   }
 
   async create(): Promise<void> {
-    await this.#client.command({
-      query: `CREATE TABLE IF NOT EXISTS ${this.#table}
-(
+    await createBookkeeping(this.#client, this.#target, 'weir_writer_lease', {
+      columns: `(
     incarnation String,
     state LowCardinality(String),
     host String,
@@ -170,42 +174,47 @@ class LeaseTable {
     pid UInt32,
     owns_server Bool,
     heartbeat DateTime64(3, 'UTC')
-)
-ENGINE = MergeTree ORDER BY (incarnation, heartbeat)
-TTL toDateTime(heartbeat) + toIntervalDay(1)
+)`,
+      rest: `ORDER BY (incarnation, heartbeat) TTL toDateTime(heartbeat) + toIntervalDay(1)
 COMMENT 'Which run of weir writes into this database'`,
     });
   }
 
   async write(state: State, signal?: AbortSignal): Promise<void> {
-    await this.#client.command({
-      query: `INSERT INTO ${this.#table}
+    const bound = within(signal);
+    await inTurn(() =>
+      this.#client.command({
+        query: `INSERT INTO ${this.#table}
 SELECT {incarnation:String}, {state:String}, {host:String}, {space:String}, {pid:UInt32}, {ownsServer:Bool}, now64(3)`,
-      query_params: {
-        incarnation: this.#incarnation,
-        state,
-        host: hostname(),
-        space: this.#processSpace,
-        pid: process.pid,
-        ownsServer: this.#ownsServer,
-      },
-      clickhouse_settings: { async_insert: 0 },
-      abort_signal: within(signal),
-    });
+        query_params: {
+          incarnation: this.#incarnation,
+          state,
+          host: hostname(),
+          space: this.#processSpace,
+          pid: process.pid,
+          ownsServer: this.#ownsServer,
+        },
+        clickhouse_settings: BOOKKEEPING,
+        abort_signal: bound,
+      }),
+    );
   }
 
   /** Claims of others that are live. */
   async liveOthers(signal?: AbortSignal): Promise<readonly Claim[]> {
-    const result = await this.#client.query({
-      query: `SELECT incarnation, argMax(state, (heartbeat, state = 'released', state = 'held')) AS state, any(host) AS host,
+    const bound = within(signal);
+    const result = await inTurn(() =>
+      this.#client.query({
+        query: `SELECT incarnation, argMax(state, (heartbeat, state = 'released', state = 'held')) AS state, any(host) AS host,
        any(process_space) AS process_space, any(pid) AS pid, any(owns_server) AS owns_server, toUnixTimestamp64Milli(now64(3)) - toUnixTimestamp64Milli(max(heartbeat)) AS ageMs
 FROM ${this.#table} WHERE incarnation != {incarnation:String} AND heartbeat > now64(3) - toIntervalMillisecond({leaseMs:UInt32})
 GROUP BY incarnation HAVING state != 'released' ORDER BY incarnation`,
-      query_params: { incarnation: this.#incarnation, leaseMs: LEASE_MS },
-      format: 'JSONEachRow',
-      clickhouse_settings: { output_format_json_quote_64bit_integers: 0 },
-      abort_signal: within(signal),
-    });
+        query_params: { incarnation: this.#incarnation, leaseMs: LEASE_MS },
+        format: 'JSONEachRow',
+        clickhouse_settings: { ...BOOKKEEPING, output_format_json_quote_64bit_integers: 0 },
+        abort_signal: bound,
+      }),
+    );
     return (await result.json<Claim>()).filter((claim) => !this.#isDead(claim));
   }
 

@@ -11,7 +11,7 @@ CREATE TABLE IF NOT EXISTS `weir`.`test_owners_table_local` ON CLUSTER `main`
     `_ce_id` String COMMENT 'CloudEvents id, from the headers' CODEC(ZSTD(3)),
     `_deleted` Bool COMMENT 'The record deletes its key (a tombstone): only the key and the audit columns hold values'
 )
-ENGINE = ReplicatedMergeTree
+ENGINE = ReplicatedMergeTree('/clickhouse/tables/{shard}/weir/test_owners_table_local', '{replica}')
 PARTITION BY toYYYYMMDD(`at`)
 ORDER BY (`id`)
 TTL toDateTime(`at`) + toIntervalDay(30)

@@ -37,7 +37,7 @@ CREATE TABLE IF NOT EXISTS `weir`.`test_every_types_local` ON CLUSTER `main`
     `_ce_source` LowCardinality(String) COMMENT 'CloudEvents source, from the headers',
     `_ce_id` String COMMENT 'CloudEvents id, from the headers' CODEC(ZSTD(3))
 )
-ENGINE = ReplicatedMergeTree
+ENGINE = ReplicatedMergeTree('/clickhouse/tables/{shard}/weir/test_every_types_local', '{replica}')
 PARTITION BY toYYYYMM(`at`)
 ORDER BY (`site`, `id`, `at`)
 TTL toDateTime(`at`) + toIntervalDay(30000)

@@ -3,7 +3,7 @@ CREATE TABLE IF NOT EXISTS `weir`.migration_newest_events_local ON CLUSTER `main
     `device_id` String COMMENT 'Virtual device',
     `newest_at` SimpleAggregateFunction(max, DateTime64(3, 'UTC')) COMMENT 'Time of its newest event: a link state or a transition'
 )
-ENGINE = ReplicatedAggregatingMergeTree
+ENGINE = ReplicatedAggregatingMergeTree('/clickhouse/tables/{shard}/weir/migration_newest_events_local', '{replica}')
 ORDER BY `device_id`
 SETTINGS replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800
 COMMENT 'Newest event of each virtual device; several rows for one until they are merged, so take max(newest_at)';
@@ -37,7 +37,7 @@ CREATE TABLE IF NOT EXISTS `weir`.migration_device_path_rows_local ON CLUSTER `m
     `_partition` Int32 COMMENT 'Partition of the transition',
     `offset` UInt64 COMMENT 'Offset of the transition'
 )
-ENGINE = ReplicatedReplacingMergeTree(`offset`)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/weir/migration_device_path_rows_local', '{replica}', `offset`)
 ORDER BY `device_id`
 SETTINGS replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800
 COMMENT 'Newest transition of each virtual device; older ones until they are merged: read migration_device_paths';
