@@ -35,6 +35,8 @@ export interface SinkConfig {
   /** Wall clock, for the time on dead letters. Default Date.now. */
   readonly nowMs?: () => number;
   readonly onRetry?: (retrying: Retrying) => void;
+  /** Hears what somebody has to look at although the sink goes on: `views-in-doubt`. */
+  readonly onTrouble?: (error: SinkError) => void;
 }
 
 export interface ClickHouseSink {
@@ -63,6 +65,7 @@ export function startClickHouseSink(config: SinkConfig): ClickHouseSink {
       incarnation: config.incarnation,
       nowMs: config.nowMs ?? Date.now,
       onRetry: config.onRetry ?? ((): void => undefined),
+      onTrouble: config.onTrouble ?? ((): void => undefined),
     },
     limits,
   );

@@ -19,6 +19,8 @@ export interface Intent {
   readonly incarnation: string;
   /** Offsets in the range whose records are not in the batch (they go to the dead letters), rising. */
   readonly excluded: readonly number[];
+  /** What ClickHouse remembered of tokens before the promise (token-memory.ts); '' where no view takes rows from the table. */
+  readonly memory: string;
 }
 
 /** A batch takes no further records once it leaves out this many: keeps I2 with any spread of them. */
@@ -27,23 +29,25 @@ export const MAX_EXCLUDED = 100;
 const MARK = 'weir-intent';
 
 /**
- * The intent of a batch from `from` on, as offset metadata: `weir-intent encoder=1 to=120 log=9f00c2d1e8a7b634 excluded=3,7-9` (what is
- * excluded in base 36, from `from`; `log` only where it has an incarnation).
+ * The intent of a batch from `from` on, as offset metadata: `weir-intent encoder=1 to=120 log=9f00c2d1e8a7b634 memory=1f..:0:2s,1c excluded=3,7-9`
+ * (what is excluded in base 36, from `from`; `log` only where it has an incarnation, `memory` only where there are views).
  */
 export function formatIntent(from: number, intent: Intent): string {
   const excluded = ranges(intent.excluded).map(([first, last]) =>
     first === last ? short(first - from) : `${short(first - from)}-${short(last - from)}`,
   );
   const log = intent.incarnation === '' ? '' : ` log=${intent.incarnation}`;
-  return `${MARK} encoder=${intent.encoder} to=${intent.to}${log} excluded=${excluded.join(',')}`;
+  const memory = intent.memory === '' ? '' : ` memory=${intent.memory}`;
+  return `${MARK} encoder=${intent.encoder} to=${intent.to}${log}${memory} excluded=${excluded.join(',')}`;
 }
 
 /** The intent in an offset's metadata; undefined without one. Throws `intent-invalid` on what this version does not understand. */
 export function parseIntent(from: number, metadata: string, place: string): Intent | undefined {
   if (metadata === '') return undefined;
-  const match = /^weir-intent encoder=(\d+) to=(\d+)(?: log=([0-9a-f]+))? excluded=([0-9a-z,-]*)$/.exec(
-    metadata,
-  );
+  const match =
+    /^weir-intent encoder=(\d+) to=(\d+)(?: log=([0-9a-f]+))?(?: memory=([0-9a-z:,]+))? excluded=([0-9a-z,-]*)$/.exec(
+      metadata,
+    );
   const to = Number(match?.[2]);
   if (match === null || !(to > from)) {
     throw new SinkError(
@@ -56,7 +60,8 @@ export function parseIntent(from: number, metadata: string, place: string): Inte
     to,
     encoder: Number(match[1]),
     incarnation: match[3] ?? '',
-    excluded: expand(from, match[4] ?? ''),
+    memory: match[4] ?? '',
+    excluded: expand(from, match[5] ?? ''),
   };
 }
 

@@ -1,7 +1,7 @@
 /**
  * The ledger, explored: every crash point of one owner, combined with every crash point of the next, other batch sizes, and
- * an insert of the dead owner that arrives while its successor is at work. The world is a model of the log's commits and of
- * ClickHouse's deduplication by token; tests/integration/clickhouse-sink.test.ts does a part of it with the real engine.
+ * an insert of the dead owner that arrives while its successor is at work. The world is a model of the log's commits, of
+ * ClickHouse's deduplication by token and of a view behind the table; tests/integration/clickhouse-sink.test.ts does a part of it with the real engine.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
@@ -35,6 +35,12 @@ interface World {
   committed: Committed;
   readonly rows: number[];
   readonly tokens: Set<string>;
+  /** What a materialized view has put into its target, which remembers tokens of its own. */
+  readonly target: number[];
+  readonly targetTokens: Set<string>;
+  /** Whether tokens may be forgotten by now that were noted before. */
+  isForgetful: boolean;
+  readonly troubles: string[];
   readonly letters: number[];
   /** An insert of a dead owner, still on its way. */
   inFlight: (() => void) | undefined;
@@ -48,7 +54,8 @@ interface World {
 /** When an owner dies: at its n-th operation, and whether that still takes effect. */
 interface Death {
   readonly at: number;
-  readonly effect: 'none' | 'done' | 'in flight';
+  /** `halfway`: an insert reaches the table, and not the view's target. */
+  readonly effect: 'none' | 'halfway' | 'done' | 'in flight';
 }
 
 function newWorld(poison: boolean): World {
@@ -56,6 +63,10 @@ function newWorld(poison: boolean): World {
     committed: { offset: 0, metadata: '' },
     rows: [],
     tokens: new Set(),
+    target: [],
+    targetTokens: new Set(),
+    isForgetful: false,
+    troubles: [],
     letters: [],
     inFlight: undefined,
     operations: 0,
@@ -89,12 +100,17 @@ function sourceOf(world: World): PartitionSource {
   };
 }
 
-/** ClickHouse's part: a known token is dropped; a refused block leaves nothing; else all rows go in. */
-function insertInto(world: World, token: string, offsets: readonly number[]): boolean {
-  if (world.tokens.has(token)) return true;
-  if (world.poison && offsets.includes(POISON)) return false;
-  world.tokens.add(token);
-  world.rows.push(...offsets);
+/** ClickHouse's part: a known token is dropped; a refused block leaves nothing; else all rows go in. Then it is the view's turn. */
+function insertInto(world: World, token: string, offsets: readonly number[], isHalf = false): boolean {
+  if (!world.tokens.has(token)) {
+    if (world.poison && offsets.includes(POISON)) return false;
+    world.tokens.add(token);
+    world.rows.push(...offsets);
+  }
+  if (!isHalf && !world.targetTokens.has(token)) {
+    world.targetTokens.add(token);
+    world.target.push(...offsets);
+  }
   return true;
 }
 
@@ -107,7 +123,7 @@ function portsOf(world: World, death: Death | undefined, arriveAt: number | unde
   world.operations = 0;
   world.owners += 1;
   // Commits carry their group's generation: one that comes late is refused. Only inserts have no such fence.
-  const act = <T>(effect: () => T, isFenced = true): Promise<T> => {
+  const act = <T>(effect: () => T, isFenced = true, half?: () => void): Promise<T> => {
     world.operations += 1;
     if (world.operations === arriveAt) {
       world.inFlight?.();
@@ -116,6 +132,7 @@ function portsOf(world: World, death: Death | undefined, arriveAt: number | unde
     if (death === undefined || world.operations < death.at) return Promise.resolve(effect());
     if (world.operations === death.at && death.effect !== 'none') {
       if (death.effect === 'done') effect();
+      else if (death.effect === 'halfway') half?.();
       else if (!isFenced) world.inFlight = effect;
     }
     return Promise.reject(new Crash());
@@ -136,8 +153,17 @@ function portsOf(world: World, death: Death | undefined, arriveAt: number | unde
             ? { kind: 'in' as const, isRepeated: false }
             : { kind: 'refused' as const, error: new SinkError('clickhouse-data', 'poison') },
         false,
+        () => insertInto(world, token, offsets, true),
       );
     },
+    mark: () => Promise.resolve('then'),
+    judge: (_from, _to, mark) =>
+      Promise.resolve(
+        world.isForgetful || mark !== 'then'
+          ? { kind: 'unknown', why: 'long ago', fill: ['fill it'] }
+          : { kind: 'remembered' },
+      ),
+    onTrouble: ({ message }) => world.troubles.push(message),
     presentOffsets: (from, to) =>
       act(() => new Set(world.rows.filter((offset) => offset >= from && offset < to))),
     present: (from, to) => act(() => world.rows.filter((offset) => offset >= from && offset < to).length),
@@ -178,13 +204,18 @@ async function own(world: World, maxRows: number, death?: Death, arriveAt?: numb
   return isDone;
 }
 
+const inOrder = (offsets: readonly number[]): number[] => offsets.toSorted((a, b) => a - b);
+
 function verify(world: World, what: string): void {
+  verifyTable(world, what);
+  expect(inOrder(world.target), what).toEqual(inOrder(world.rows));
+  expect(world.troubles, what).toEqual([]);
+}
+
+function verifyTable(world: World, what: string): void {
   world.inFlight?.();
   const refused = world.poison ? [MALFORMED, POISON] : [MALFORMED];
-  expect(
-    world.rows.toSorted((a, b) => a - b),
-    what,
-  ).toEqual(OFFSETS.filter((offset) => !refused.includes(offset)));
+  expect(inOrder(world.rows), what).toEqual(OFFSETS.filter((offset) => !refused.includes(offset)));
   expect(
     world.letters.toSorted((a, b) => a - b),
     what,
@@ -192,7 +223,7 @@ function verify(world: World, what: string): void {
   expect(world.committed, what).toEqual({ offset: RECORDS + 1, metadata: '' });
 }
 
-const EFFECTS: readonly Death['effect'][] = ['none', 'done', 'in flight'];
+const EFFECTS: readonly Death['effect'][] = ['none', 'halfway', 'done', 'in flight'];
 
 /** Every way in which an owner can die, given that it takes `operations` when it lives. */
 function deaths(operations: number): readonly Death[] {
@@ -293,7 +324,10 @@ describe('a token that ClickHouse remembers although it was killed before it kep
     expect(world.rows).toEqual([]);
     world.tokens.add(tokenOf('1', 't', 0, 0, 4));
     expect(await own(world, 3)).toBe(true);
-    verify(world, 'token without rows');
+    verifyTable(world, 'token without rows');
+    // The view had them with the repetition already, and nothing can keep the repair from it.
+    expect(inOrder(world.target)).toEqual(inOrder([...world.rows, 0, 1, 3]));
+    expect(world.troubles).toEqual([expect.stringMatching(/offsets 0 to 3: .*twice/)]);
   });
 
   test('where part of the rows was kept, only the others are inserted', async () => {
@@ -302,6 +336,35 @@ describe('a token that ClickHouse remembers although it was killed before it kep
     world.tokens.add(tokenOf('1', 't', 0, 0, 4));
     world.rows.push(1);
     expect(await own(world, 3)).toBe(true);
-    verify(world, 'token with part of the rows');
+    verifyTable(world, 'token with part of the rows');
+  });
+});
+
+describe('rows that are in the table, and perhaps not in the target of its view', () => {
+  test('are not sent again when their token may be forgotten: it is told once, with what to do', async () => {
+    for (const effect of ['halfway', 'done'] as const) {
+      const world = newWorld(false);
+      expect(await own(world, 3, { at: 2, effect })).toBe(false);
+      expect(inOrder(world.rows)).toEqual([0, 1, 3]);
+      world.isForgetful = true;
+      world.tokens.clear();
+      world.targetTokens.clear();
+      expect(await own(world, 3)).toBe(true);
+      verifyTable(world, effect);
+      const lacks = effect === 'halfway' ? [0, 1, 3] : [];
+      expect(inOrder([...world.target, ...lacks]), effect).toEqual(inOrder(world.rows));
+      expect(world.troubles).toEqual([expect.stringMatching(/^t\/0, offsets 0 to 3: .*long ago.*fill it$/)]);
+    }
+  });
+
+  test('are sent again by each owner until one has heard the answer', async () => {
+    const world = newWorld(false);
+    expect(await own(world, 3, { at: 2, effect: 'halfway' })).toBe(false);
+    // It looks, then sends.
+    for (const effect of ['none', 'halfway', 'done', 'done'] as const)
+      expect(await own(world, 3, { at: 2, effect })).toBe(false);
+    expect(inOrder(world.target)).toEqual([0, 1, 3]);
+    expect(await own(world, 3)).toBe(true);
+    verify(world, 'answered at last');
   });
 });

@@ -4,6 +4,7 @@ import type { Batch, BatchLimits } from './batch.ts';
 import type { SinkError } from './error.ts';
 import type { BlockEncoder } from './native/block-encoder.ts';
 import type { ReadRow, Rejected } from './row-reader.ts';
+import type { Judgement } from './token-memory.ts';
 
 export interface PartitionLimits extends BatchLimits {
   /** A batch is inserted at the latest so long after its first record was read. */
@@ -30,6 +31,12 @@ export interface PartitionPorts {
   readonly incarnation: string;
   /** @param token instead of the promise's own, for what is inserted beside the promise */
   insert(batch: Batch, stop: AbortSignal, token?: string): Promise<InsertOutcome>;
+  /** What is remembered of tokens, for a promise (token-memory.ts). */
+  mark(stop: AbortSignal): Promise<string>;
+  /** Whether [from, to), promised with this mark, may be sent again although its rows are in the table. */
+  judge(from: number, to: number, mark: string, stop: AbortSignal): Promise<Judgement>;
+  /** Hears what somebody has to look at although the partition goes on. */
+  onTrouble(error: SinkError): void;
   /** Rows of this partition in the table with offsets in [from, to). */
   present(from: number, to: number, stop: AbortSignal): Promise<number>;
   /** The offsets that are in the table, of those in [from, to). */

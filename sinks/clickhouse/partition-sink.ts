@@ -14,33 +14,21 @@
  * I3  A transient failure repeats step 3 with the same bytes and token, as long as it takes.
  * I4  A block refused for its data is halved until the row is found that is refused alone; that row is a dead letter. Each
  *     half is an ordinary batch with an intent of its own, so a crash on the way changes nothing.
- * I5  What is missing although its token is known goes in under a token that follows from what is missing: two owners that
- *     repair the same batch, one of them a zombie, do it once.
- * I6  A batch holds at most one chunk more than the limits allow.
+ * I5  What is missing although its token is known goes in under a token of its own (repair.ts).
+ * I6  A promised batch that is in the table is sent again where views take rows from it, so that their targets have it, too, but only
+ *     while its token is surely remembered; else it is told (token-memory.ts).
+ * I7  A batch holds at most one chunk more than the limits allow.
  */
-import { createHash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { LogRecord } from '#engine/log/log.ts';
 import { Batch, CHUNK_RECORDS, type BatchLimits } from './batch.ts';
 import { SinkError } from './error.ts';
-import { formatIntent, tokenOf } from './intent.ts';
+import { formatIntent } from './intent.ts';
 import { ENCODER_VERSION } from './native/block-encoder.ts';
 import type { InsertOutcome, PartitionLimits, PartitionPorts } from './partition-ports.ts';
-import {
-  SCHEMA_POLL_MS,
-  describePromise,
-  readRange,
-  restorePromised,
-  type Promised,
-} from './promised-batch.ts';
+import { SCHEMA_POLL_MS, describePromise, restorePromised, type Promised } from './promised-batch.ts';
+import { haveAllRows, type Repairing } from './repair.ts';
 import { Waiter } from './waiter.ts';
-
-/** So long a try that ClickHouse may still be at work on gets to show its rows, and how often that is looked at. */
-const ARRIVAL_MS = 3_000;
-const ARRIVAL_POLL_MS = 100;
-
-/** A repair is itself an insert that a kill may undo; rows that go away after so many are taken away by something else. */
-const MAX_REPAIRS = 5;
 
 /** So many single rows refused one after another are no bad rows: the table or a view of it is wrong. */
 const MAX_REFUSED_IN_A_ROW = 100;
@@ -192,12 +180,14 @@ export class PartitionSink {
   async #settle(batch: Batch, stop: AbortSignal): Promise<void> {
     if (batch.rows > 0) {
       const excluded = batch.rejected.map((rejected) => rejected.record.offset);
+      const memory = await this.#ports.mark(stop);
       await this.#ports.commit(
         batch.from,
         formatIntent(batch.from, {
           to: batch.to,
           encoder: ENCODER_VERSION,
           incarnation: batch.incarnation,
+          memory,
           excluded,
         }),
         stop,
@@ -221,7 +211,8 @@ export class PartitionSink {
   /** True when every row of the batch is in the table or rejected; false when smaller batches must be tried. */
   async #insert(batch: Batch, stop: AbortSignal): Promise<boolean> {
     const outcome = await this.#ports.insert(batch, stop);
-    if (outcome.kind === 'in' && (outcome.isRepeated || batch.isRestored)) await this.#verify(batch, stop);
+    if (outcome.kind === 'in' && (outcome.isRepeated || batch.isRestored))
+      await haveAllRows(batch, this.#repairing(batch), stop);
     if (outcome.kind === 'in') {
       this.#maxRows = Math.min(this.#limits.maxRows, this.#maxRows * 2);
       this.#refusedInARow = 0;
@@ -244,53 +235,6 @@ export class PartitionSink {
   }
 
   /**
-   * A repeated insert was perhaps answered from ClickHouse's memory of its token alone: a server that is killed between noting
-   * the token and keeping the part has lost the rows (measured: 6 of 2,224 inserts under SIGKILL). What is missing goes in
-   * under a token of its own.
-   */
-  async #verify(batch: Batch, stop: AbortSignal): Promise<void> {
-    for (let repairs = 0; !(await this.#isAllThere(batch, stop)); repairs += 1) {
-      if (repairs === MAX_REPAIRS) {
-        throw new SinkError(
-          'clickhouse-permanent',
-          `${describePromise(this.#promised(batch))}: rows are missing from the table however often they are inserted; does a ` +
-            'TTL or a mutation remove them?',
-        );
-      }
-      await this.#insertMissing(batch, repairs, stop);
-    }
-  }
-
-  /** Whether every row of the batch is in the table, or arrives soon: an earlier try may still be on its way. */
-  async #isAllThere(batch: Batch, stop: AbortSignal): Promise<boolean> {
-    const giveUpAtMs = performance.now() + ARRIVAL_MS;
-    for (;;) {
-      if ((await this.#ports.present(batch.from, batch.to, stop)) >= batch.rows) return true;
-      if (stop.aborted || performance.now() >= giveUpAtMs) return false;
-      await this.#waiter.pause(ARRIVAL_POLL_MS);
-    }
-  }
-
-  async #insertMissing(batch: Batch, repair: number, stop: AbortSignal): Promise<void> {
-    if (stop.aborted) throw new SinkError('stopped', `${describePromise(this.#promised(batch))}: stopped`);
-    const leaveOut = new Set(await this.#ports.presentOffsets(batch.from, batch.to, stop));
-    for (const { record } of batch.rejected) leaveOut.add(record.offset);
-    const missing = this.#newBatch(batch.from);
-    try {
-      const offsets = createHash('sha256');
-      for (const record of await readRange(this.#promised(batch), this.#ports, stop)) {
-        const isLeftOut = leaveOut.has(record.offset);
-        missing.restore(record, isLeftOut, this.#ports.readRow);
-        if (!isLeftOut) offsets.update(`${record.offset},`);
-      }
-      const token = `${this.#tokenOf(batch)}/missing-${repair}-${offsets.digest('hex').slice(0, 32)}`;
-      if (missing.rows > 0) await this.#ports.insert(missing, stop, token);
-    } finally {
-      this.#release(missing);
-    }
-  }
-
-  /**
    * Whether rows of a block that was refused are in the table. ClickHouse (measured with 26.7) keeps a block in the table and then
    * gives it to the views behind it; what one of these refuses is in the table and not in the view's target, and no smaller batch
    * brings it there.
@@ -306,8 +250,8 @@ export class PartitionSink {
       'clickhouse-data',
       `${describePromise(this.#promised(batch))}: ${present} of ${batch.rows} rows are in the table although the insert failed: ${why}. ` +
         (isAll
-          ? 'Mend the materialized view that refused them, give its target what it lacks of these offsets, and start again: the sink ' +
-            'goes on after them'
+          ? 'Mend the materialized view that refused them and start again, without filling its target by hand: the sink gives it ' +
+            'these rows, or tells the statement that does'
           : 'Mend what refused them (often a materialized view) and start again: the batch is then inserted under the same token'),
     );
   }
@@ -329,12 +273,28 @@ export class PartitionSink {
       );
       if (promised === undefined) return;
       const isIn = batch.rows > 0 && (await this.#ports.present(batch.from, batch.to, stop)) === batch.rows;
-      if (isIn) batch.encoder.clear();
+      if (isIn && !(await this.#isToRepeat(batch, promised.memory, stop))) batch.encoder.clear();
       await this.#keep(batch, stop);
       if (this.#settled < this.#position) await this.#commitPlain(this.#position, stop);
     } finally {
       this.#release(batch);
     }
+  }
+
+  /** Whether a batch that is in the table is sent again, for targets of views that may lack it. */
+  async #isToRepeat(batch: Batch, memory: string, stop: AbortSignal): Promise<boolean> {
+    const judgement = await this.#ports.judge(batch.from, batch.to, memory, stop);
+    if (judgement.kind === 'unknown') {
+      this.#ports.onTrouble(
+        new SinkError(
+          'views-in-doubt',
+          `${describePromise(this.#promised(batch))}: all rows are in the table, but an owner before died or was refused before it heard ` +
+            `that the targets of its materialized views have them, and to insert them again could double them: ${judgement.why}. Look ` +
+            `whether the targets have these rows, and where one lacks them: ${judgement.fill.join('; ')}`,
+        ),
+      );
+    }
+    return judgement.kind === 'remembered';
   }
 
   async #commitPlain(offset: number, stop: AbortSignal): Promise<void> {
@@ -362,9 +322,12 @@ export class PartitionSink {
     };
   }
 
-  #tokenOf(batch: Batch): string {
-    const { topic, partition } = this.#ports.source;
-    return tokenOf(batch.incarnation, topic, partition, batch.from, batch.to);
+  #repairing(batch: Batch): Repairing {
+    return {
+      ports: this.#ports,
+      promised: this.#promised(batch),
+      pause: (durationMs) => this.#waiter.pause(durationMs),
+    };
   }
 
   #newBatch(from: number): Batch {

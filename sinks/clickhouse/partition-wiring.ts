@@ -5,7 +5,7 @@ import type { WriterSchemas } from '#engine/codec/writer-schemas.ts';
 import type { LogWriter, NewRecord, PartitionSource } from '#engine/log/log.ts';
 import { deadLetterRecord } from '#engine/records/dead-letter.ts';
 import { deadLetters } from '#engine/records/generated.ts';
-import { countPresent, presentOffsets } from './audit.ts';
+import { countPresent, presentOffsets, type OffsetRange } from './audit.ts';
 import type { Batch } from './batch.ts';
 import type { BytePool } from './byte-pool.ts';
 import type { ConcurrencyLimit } from './concurrency-limit.ts';
@@ -18,6 +18,7 @@ import type { InsertOutcome, PartitionPorts } from './partition-ports.ts';
 import { retryTransient, type RetryConfig, type Retrying } from './retry.ts';
 import { rowReader, type Rejected } from './row-reader.ts';
 import type { Table } from './tables.ts';
+import type { TokenMemory } from './token-memory.ts';
 
 /** Who says so on a dead letter. */
 const READER = 'sink clickhouse';
@@ -33,6 +34,8 @@ export interface Shared {
   readonly retry: RetryConfig;
   readonly nowMs: () => number;
   readonly onRetry: (retrying: Retrying) => void;
+  /** Hears what somebody has to look at although the sink goes on. */
+  readonly onTrouble: (error: SinkError) => void;
 }
 
 export interface TableCounters {
@@ -49,6 +52,7 @@ export interface TableParts {
   readonly table: Table;
   readonly codec: EventCodec<unknown>;
   readonly counters: TableCounters;
+  readonly memory: TokenMemory;
 }
 
 /** Dead letters of records, and the offset after the last of these records: to be written and committed, best at once. */
@@ -73,7 +77,7 @@ export function writeThenCommit(source: PartitionSource, deadLetters: LogWriter)
 /** The ports of one partition. */
 export function partitionPorts(
   shared: Shared,
-  { table, codec, counters }: TableParts,
+  { table, codec, counters, memory }: TableParts,
   source: PartitionSource,
   finish: Finish,
 ): PartitionPorts {
@@ -83,34 +87,24 @@ export function partitionPorts(
       counters.retries += 1;
       shared.onRetry(retrying);
     });
+  const { topic, partition } = source;
+  const range = (from: number, to: number): OffsetRange => ({ topic, partition, from, to });
   return {
     source,
     incarnation: shared.incarnation,
     readRow: rowReader(table, (bytes) => codec.decode(bytes)),
     insert: (batch, stop, token) =>
       insertBatch({ shared, table, source, counters, place, patiently }, batch, stop, token),
+    mark: (stop) => patiently(() => unlessStopped(memory.mark(), stop), stop),
+    judge: (from, to, mark, stop) =>
+      patiently(() => unlessStopped(memory.judge(mark, range(from, to)), stop), stop),
+    onTrouble: (error) => {
+      shared.onTrouble(new SinkError(error.code, `table ${table.database}.${table.name}, ${error.message}`));
+    },
     present: (from, to, stop) =>
-      patiently(
-        () =>
-          countPresent(
-            shared.client,
-            table,
-            { topic: source.topic, partition: source.partition, from, to },
-            stop,
-          ),
-        stop,
-      ),
+      patiently(() => countPresent(shared.client, table, range(from, to), stop), stop),
     presentOffsets: (from, to, stop) =>
-      patiently(
-        () =>
-          presentOffsets(
-            shared.client,
-            table,
-            { topic: source.topic, partition: source.partition, from, to },
-            stop,
-          ),
-        stop,
-      ),
+      patiently(() => presentOffsets(shared.client, table, range(from, to), stop), stop),
     commit: (offset, metadata, stop) => patiently(() => source.commit(offset, metadata), stop),
     finish: finisher(shared, source, counters, (finishing, stop) =>
       patiently(() => finish(finishing, stop), stop),
@@ -121,6 +115,22 @@ export function partitionPorts(
     },
     resize: (fromBytes, toBytes) => shared.bytes.resize(fromBytes, toBytes),
   };
+}
+
+/** Waits for what others wait for, too, and rejects when `stop` aborts before: it is not ended for one of them. */
+async function unlessStopped<T>(work: Promise<T>, stop: AbortSignal): Promise<T> {
+  let onAbort = (): void => undefined;
+  const stopped = new Promise<never>((_, reject) => {
+    onAbort = () => {
+      reject(new SinkError('stopped', 'stopped'));
+    };
+    stop.addEventListener('abort', onAbort);
+  });
+  try {
+    return await Promise.race([work, stopped]);
+  } finally {
+    stop.removeEventListener('abort', onAbort);
+  }
 }
 
 type Patiently = <T>(work: () => Promise<T>, stop: AbortSignal) => Promise<T>;

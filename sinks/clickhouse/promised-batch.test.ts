@@ -59,6 +59,7 @@ const promise = formatIntent(10, {
   to: 600,
   encoder: ENCODER_VERSION,
   incarnation: 'a1',
+  memory: 'ab:0:1',
   excluded: [11, 12],
 });
 
@@ -86,7 +87,7 @@ test('no promise, no batch', async () => {
 
 test('the batch is the promised range, without what was left out, though it could be read now', async () => {
   const { promised, batch } = await restore({});
-  expect(promised).toEqual({ topic: 't', partition: 3, from: 10, to: 600 });
+  expect(promised).toEqual({ topic: 't', partition: 3, from: 10, to: 600, memory: 'ab:0:1' });
   expect(batch).toMatchObject({ from: 10, to: 600, rows: 588, incarnation: 'a1' });
   expect(batch.rejected.map(({ record, code }) => [record.offset, code])).toEqual([
     [11, 'left-out'],
@@ -123,7 +124,15 @@ test('a schema that is not known yet is waited for', async () => {
 test.each<[string, Case, RegExp]>([
   [
     'another version of the encoder made it',
-    { metadata: formatIntent(10, { to: 600, encoder: ENCODER_VERSION + 1, incarnation: '', excluded: [] }) },
+    {
+      metadata: formatIntent(10, {
+        to: 600,
+        encoder: ENCODER_VERSION + 1,
+        incarnation: '',
+        memory: '',
+        excluded: [],
+      }),
+    },
     /offsets 10 to 599.*encoder version 2/,
   ],
   ['the log has lost records', { held: records(10, 300), end: 300 }, /ends at offset 300/],

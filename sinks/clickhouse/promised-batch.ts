@@ -17,6 +17,11 @@ export interface Promised {
   readonly to: number;
 }
 
+/** What was promised, restored, with what ClickHouse remembered of tokens before (token-memory.ts). */
+export interface Restored extends Promised {
+  readonly memory: string;
+}
+
 export function describePromise({ topic, partition, from, to }: Promised): string {
   return `${topic}/${partition}, offsets ${from} to ${to - 1}`;
 }
@@ -35,12 +40,12 @@ export async function restorePromised(
   pause: (durationMs: number) => Promise<void>,
   schemaWaitMs: number,
   stop: AbortSignal,
-): Promise<Promised | undefined> {
+): Promise<Restored | undefined> {
   if (committed === undefined) return undefined;
   const { topic, partition } = ports.source;
   const intent = parseIntent(batch.from, committed.metadata, `${topic}/${partition}`);
   if (intent === undefined) return undefined;
-  const promised = { topic, partition, from: batch.from, to: intent.to };
+  const promised = { topic, partition, from: batch.from, to: intent.to, memory: intent.memory };
   refuseOtherEncoder(promised, intent);
   const excluded = new Set(intent.excluded);
   const giveUpAtMs = performance.now() + schemaWaitMs;

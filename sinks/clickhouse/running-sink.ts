@@ -19,6 +19,7 @@ import {
 } from './running-partition.ts';
 import type { SinkLimits } from './sink-limits.ts';
 import type { Table } from './tables.ts';
+import { tokenMemory } from './token-memory.ts';
 
 export interface TableStats extends Readonly<TableCounters> {
   readonly table: string;
@@ -59,7 +60,8 @@ export class RunningSink {
     });
     for (const table of tables) {
       const counters: TableCounters = { rows: 0, bytes: 0, batches: 0, retries: 0, deadLetters: 0 };
-      this.#tables.set(table, { table, codec: eventCodec(table.stream, shared.writers), counters });
+      const codec = eventCodec(table.stream, shared.writers);
+      this.#tables.set(table, { table, codec, counters, memory: tokenMemory(shared.client, table) });
     }
   }
 

@@ -38,7 +38,7 @@ afterEach(async () => {
 });
 
 const intentTo = (to: number): string =>
-  formatIntent(2, { to, encoder: ENCODER_VERSION, incarnation: '', excluded: [] });
+  formatIntent(2, { to, encoder: ENCODER_VERSION, incarnation: '', memory: '', excluded: [] });
 
 /** Time enough for a sink to stop in order, on a machine that has much else to do. */
 const stopMs = 15_000;

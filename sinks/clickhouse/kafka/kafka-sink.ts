@@ -59,8 +59,8 @@ export interface KafkaSinkConfig {
   /** Wall clock, for the time on dead letters. Default Date.now. */
   readonly nowMs?: () => number;
   readonly onRetry?: (retrying: Retrying) => void;
-  /** What somebody should know though it mends itself. */
-  readonly onTrouble?: (error: EngineError) => void;
+  /** What somebody should know though it mends itself; a SinkError `views-in-doubt`, which does not. */
+  readonly onTrouble?: (error: EngineError | SinkError) => void;
 }
 
 export interface KafkaSink extends Omit<ClickHouseSink, 'stop'> {
@@ -135,7 +135,10 @@ class RunningKafkaSink implements KafkaSink {
     this.#group = group;
     const limits = { ...DEFAULT_SINK_LIMITS, ...config.limits };
     const { app, client, writers, connection, nowMs = Date.now, onRetry = () => undefined } = config;
-    const shared = sharedBy({ client, writers, incarnation: '', nowMs, onRetry }, limits);
+    const onTrouble = (error: SinkError): void => {
+      this.#trouble(error);
+    };
+    const shared = sharedBy({ client, writers, incarnation: '', nowMs, onRetry, onTrouble }, limits);
     this.#sink = new RunningSink(config.tables, shared, limits, {
       onReopen: (_, error) => {
         if (error instanceof EngineError) this.#trouble(error);
@@ -288,7 +291,7 @@ class RunningKafkaSink implements KafkaSink {
     return isKept && this.#sink.failure === undefined;
   }
 
-  #trouble(error: EngineError): void {
+  #trouble(error: EngineError | SinkError): void {
     this.#config.onTrouble?.(error);
   }
 
