@@ -48,7 +48,7 @@ export function addConnectionOptions(
 export async function serverAddress(options: ConnectionCliOptions): Promise<ServerAddress | undefined> {
   if (options.url === undefined) return undefined;
   if (!/^https?:\/\//.test(options.url) || !URL.canParse(options.url))
-    throw new CliError('usage', `--url: '${options.url}' is no URL; write http://host:8123`);
+    throw new CliError('usage', `--url: '${withoutUser(options.url)}' is no URL; write http://host:8123`);
   const { username, password } = new URL(options.url);
   if (username !== '' || password !== '')
     throw new CliError(
@@ -60,6 +60,9 @@ export async function serverAddress(options: ConnectionCliOptions): Promise<Serv
     );
   return { url: options.url, username: options.user, password: await passwordOf(options) };
 }
+
+/** What is no URL may hold a password all the same: it is shown from the last @ on. */
+const withoutUser = (text: string): string => text.replace(/^.*@/s, '...@');
 
 /** The password that `--password-file` holds; empty without it. Throws usage errors that name the option. */
 export async function passwordOf({ passwordFile }: ConnectionCliOptions): Promise<string> {

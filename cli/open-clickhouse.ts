@@ -18,6 +18,7 @@ import {
   type ServerAddress,
 } from './connection-options.ts';
 import { runningEndpoint } from './endpoint.ts';
+import { reachClickHouse } from './reach-clickhouse.ts';
 
 export interface OpenClickHouse {
   readonly client: ClickHouseClient;
@@ -67,11 +68,22 @@ async function onDirectory(dataDir: string, password: string): Promise<string | 
   }
 }
 
+/** Closes the client where there is nobody. */
+async function reach(client: ClickHouseClient, url: string): Promise<void> {
+  try {
+    await reachClickHouse(client, url);
+  } catch (error) {
+    await client.close();
+    throw error;
+  }
+}
+
 /** Opens it. Throws a CliError or EmbeddedServerError that says what is wrong. */
 export async function openClickHouse(options: ConnectionCliOptions): Promise<OpenClickHouse> {
   const address = await serverAddress(options);
   if (address !== undefined) {
     const client = clientFor(address, options.database);
+    await reach(client, address.url);
     return { client, close: () => client.close() };
   }
   const password = await passwordOf(options);

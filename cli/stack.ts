@@ -34,6 +34,7 @@ import {
 import { tableOf, type Table } from '#sinks/clickhouse/tables.ts';
 import { acquireWriterLease, type WriterLease } from '#sinks/clickhouse/writer-lease.ts';
 import { CliError } from './cli-error.ts';
+import { reachClickHouse } from './reach-clickhouse.ts';
 
 /** Producers wait while the topics hold more: half a second of a full load. Bounds of log and sink keep a run under 250 MB. */
 const logBytes = 16 * 1024 * 1024;
@@ -109,6 +110,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   let lease: WriterLease | undefined;
   try {
     const tables = app.streams.map((stream) => tableOf(stream, database));
+    await reachClickHouse(client, url);
     await prepareTables(client, tables, options.migrations);
     lease = await acquireWriterLease(client, database, incarnation, server !== undefined);
     return await assemble(options, { url, client, server, tables, incarnation, lease });

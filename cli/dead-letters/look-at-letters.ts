@@ -10,7 +10,7 @@ import { jsonText, type Result } from '../present/value.ts';
 import { wholeNumber } from '../whole-number.ts';
 import { describeLetter, letterCells } from './describe-letter.ts';
 import { conditionOf, type FilterOptions } from './letter-filter.ts';
-import { type LetterStore, withLetterStore } from './letter-store.ts';
+import { type LetterStore, requireTopic, withLetterStore } from './letter-store.ts';
 import { fullLetters, type LetterLine, letterLines } from './read-letters.ts';
 
 export interface ListOptions extends TargetOptions, FilterOptions {
@@ -55,6 +55,7 @@ export async function listLetters(options: ListOptions, io: CliIo): Promise<void
   const condition = conditionOf(options, Date.now());
   const { lines, redriven } = await withLetterStore(options, io, async (store) => {
     store.progress.update('reading dead letters');
+    await requireTopic(store, options);
     const found = await letterLines(store.client, store.table, condition, limit + 1);
     return { lines: found, redriven: await store.redriven() };
   });

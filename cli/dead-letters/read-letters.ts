@@ -72,6 +72,12 @@ export function letterLines(
   );
 }
 
+/** The topics that there are letters of. @param table qualified */
+export async function letterTopics(client: ClickHouseClient, table: string): Promise<readonly string[]> {
+  const query = `SELECT DISTINCT topic FROM ${table} WHERE topic != '' ORDER BY topic`;
+  return (await ask<{ topic: string }>(client, query, {})).map(({ topic }) => topic);
+}
+
 /** Every letter of these origins, with its bytes. */
 export async function fullLetters(
   client: ClickHouseClient,

@@ -5,7 +5,7 @@ import { CliError } from '../cli-error.ts';
 import type { CliIo } from '../io.ts';
 import type { TargetOptions } from '../kafka/targets.ts';
 import { conditionOf, type FilterOptions, isEmptyFilter } from './letter-filter.ts';
-import { type LetterStore, withLetterStore } from './letter-store.ts';
+import { type LetterStore, requireTopic, withLetterStore } from './letter-store.ts';
 import { fullLetters, letterLines, redrivable } from './read-letters.ts';
 
 export interface RedriveOptions extends TargetOptions, FilterOptions {
@@ -32,6 +32,7 @@ export async function redriveLetters(
   const condition = conditionOf(options, Date.now());
   await withLetterStore(options, io, async (store) => {
     store.progress.update('reading dead letters');
+    await requireTopic(store, options);
     const found =
       origins.length > 0
         ? await named(store, origins)

@@ -21,6 +21,7 @@ import { refuseLostTables } from '#sinks/clickhouse/kafka/refuse-lost-tables.ts'
 import { prepareTables } from '#sinks/clickhouse/prepare-tables.ts';
 import { tableOf, type Table } from '#sinks/clickhouse/tables.ts';
 import { weirApp } from '../app.ts';
+import { reachClickHouse } from '../reach-clickhouse.ts';
 import { allMigrations } from '../migrations.ts';
 import { entryOfError, entryOfRetry } from '../operations/log-entry.ts';
 import { announcedSchemas, announceSchemas } from './announce-schemas.ts';
@@ -110,6 +111,7 @@ async function prepare(config: RunConfig, tables: readonly Table[]): Promise<voi
   const { url, username, password } = server;
   const client = openClient({ url, username, password });
   try {
+    await reachClickHouse(client, url);
     await refuseLostTables({ connection, client, app: weirApp.name, tables, accepted, signal });
     await prepareTables(client, tables, allMigrations());
   } finally {

@@ -26,6 +26,7 @@ import { eventsAndRows, showHeadline, startScreen } from './screen.ts';
 import { claimState } from './state-claim.ts';
 import { findTargets, type TargetOptions, type Targets } from './targets.ts';
 import { passed } from '../passed.ts';
+import { shownAddress } from '../reach-clickhouse.ts';
 
 export interface UpConfig extends Pick<
   RunConfig,
@@ -121,7 +122,7 @@ interface Running {
 async function work(io: CliIo, running: Running, signal: AbortSignal): Promise<void> {
   const { config, targets, run, progress } = running;
   const { brokers } = targets.connection;
-  io.stdout.write(`Kafka: ${brokers.join(',')}\nClickHouse: ${targets.server.url}\n`);
+  io.stdout.write(`Kafka: ${brokers.join(',')}\nClickHouse: ${shownAddress(targets.server.url)}\n`);
   const rowsBefore = await rowCounts(run.client, run.tables);
   const ingest = config.ingest === undefined ? undefined : await startRunIngest(config.ingest, running);
   if (ingest !== undefined) io.stdout.write(`events over HTTP: ${ingest.url}\n`);
@@ -174,7 +175,7 @@ async function summarize(
     events,
     deadLetters: Number(deadLetterRow?.[2] ?? 0),
     reportOptions: [
-      targets.isLocalClickHouse ? ` --data ${data}` : ` --url ${targets.server.url}`,
+      targets.isLocalClickHouse ? ` --data ${data}` : ` --url ${shownAddress(targets.server.url)}`,
       targets.database === 'default' ? '' : ` --database ${targets.database}`,
     ].join(''),
   });

@@ -203,6 +203,13 @@ it('lists, shows and redrives by the command line what a sink could not read', a
   expect(before[0]).toMatchObject({ reader: 'sink clickhouse', bytes: 6, redriven_at: null });
   expect(await listed('--code', 'no-such-code')).toEqual([]);
 
+  for (const of of ['list', 'redrive']) {
+    const unknown = await command(of, '--topic', 'migration.link-sttes');
+    expect(unknown).toMatchObject({ exitCode: 2, stdout: '' });
+    expect(unknown.stderr).toContain(`there is no topic 'migration.link-sttes'; did you mean '${topic}'?`);
+  }
+  expect(await listed('--topic', 'migration.transitions')).toEqual([]);
+
   const shown = await command('show', `${topic}/0/0`);
   expect(shown.stdout).toContain('ff 00 c3 28 80 01');
   expect(shown.stdout).toContain(`raw: 0x${notUtf8.toString('hex')}`);

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { eventCodec } from '#engine/codec/event-codec.ts';
 import { WriterSchemas } from '#engine/codec/writer-schemas.ts';
+import { deadLetters } from '#engine/records/generated.ts';
 import { ensureTopics } from '#engine/kafka/topics/ensure-topics.ts';
 import { plannedTopics } from '#engine/kafka/topics/planned-topics.ts';
 import { weirApp } from '#cli/app.ts';
@@ -72,6 +73,9 @@ it('exits with 1 when a record is missing or doubled, or a row is of no record',
 
   const clean = await audit();
   expect(clean).toMatchObject({ exitCode: 0 });
+  expect(clean.stderr).toMatch(
+    /^weir: audit: clean\. 30 records .* 30 with a row, 0 with a dead letter, each once$/m,
+  );
   const partitions = JSON.parse(clean.stdout) as Record<string, unknown>[];
   expect(partitions).toHaveLength(weirApp.streams.reduce((sum, { partitions: count }) => sum + count, 0));
   const ofTopic = { topic, partition: 0, expected: 30 };
@@ -87,7 +91,11 @@ it('exits with 1 when a record is missing or doubled, or a row is of no record',
   );
 
   const table = `audited.${linkStates.clickhouse.table}`;
+  const letters = `INSERT INTO audited.weir_dead_letters (origin, reader, topic, partition, offset, _topic, _partition, _offset)
+    SELECT '', tupleElement(arrayJoin([('sink clickhouse', 10, 1), ('processor p', 11, 2), ('processor p', 11, 3), ('processor q', 11, 4)]) AS l, 1),
+      '${topic}', 0, l.2, '${deadLetters.topic}', 0, l.3`;
   for (const query of [
+    letters,
     `INSERT INTO ${table} SELECT * FROM ${table} WHERE _partition = 0 AND _offset = 4`,
     `INSERT INTO ${table} SELECT * REPLACE (12345 AS _offset) FROM (SELECT * FROM ${table} WHERE _partition = 0 AND _offset = 5)`,
     `INSERT INTO ${table} SELECT * REPLACE (33 AS _offset) FROM (SELECT * FROM ${table} WHERE _partition = 0 AND _offset = 6)`,
@@ -97,8 +105,12 @@ it('exits with 1 when a record is missing or doubled, or a row is of no record',
   await client.close();
   const off = await audit();
   expect(off.exitCode).toBe(1);
+  const first = (offset: number): string => `(first: ${topic}/0/${offset})`;
+  expect(off.stderr).toContain('weir: audit: not clean. 30 records');
   expect(off.stderr).toContain(
-    `2 records without a row or dead letter, 1 rows too many, 2 rows of no record: ${topic}/0`,
+    `  ${topic}/0: 2 records without a row or dead letter ${first(7)}, 1 rows too many ${first(4)}, ` +
+      `1 records with a row and a dead letter ${first(10)}, 1 dead letters too many of the same reader ${first(11)}, ` +
+      `2 rows of no record ${first(33)}\n`,
   );
   expect(JSON.parse(off.stdout)).toContainEqual(
     expect.objectContaining({
@@ -108,6 +120,10 @@ it('exits with 1 when a record is missing or doubled, or a row is of no record',
       first_missing: 7,
       duplicates: 1,
       first_duplicate: 4,
+      row_and_letter: 1,
+      first_row_and_letter: 10,
+      letters_twice: 1,
+      first_letter_twice: 11,
       unexpected: 2,
       first_unexpected: 33,
     }),

@@ -182,7 +182,11 @@ export async function openScene(
       sinkGroup(app),
       places.map(({ table, partition }) => ({ topic: table.stream.topic, partition })),
     );
-  const audit = () => auditTopics({ connection, client, app, tables });
+  const audit = async (): Promise<readonly TopicAudit[]> => {
+    const { audits, unchecked } = await auditTopics({ connection, client, app, tables });
+    expect(unchecked).toEqual([]);
+    return audits;
+  };
   /** What the group has committed, partition by partition, and where it ends; and those that are not at their end. */
   const progress = async (): Promise<{ readonly committed: string; readonly behind: readonly string[] }> => {
     const committed = await positions();

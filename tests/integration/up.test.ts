@@ -79,13 +79,14 @@ async function workersAppear(run: Started, count: number): Promise<readonly numb
 async function expectExact(database = 'default'): Promise<Readonly<Record<string, number>>> {
   const client = openClient({ url: stack.clickhouse!.url, username: 'default', password: '', database });
   try {
-    const audits = await auditTopics({
+    const { audits, unchecked } = await auditTopics({
       connection: { brokers: stack.kafka.bootstrapServers.split(',') },
       client,
       app: weirApp.name,
       tables: weirApp.streams.map((stream) => tableOf(stream, database)),
       signal: new AbortController().signal,
     });
+    expect(unchecked).toEqual([]);
     expect(audits.filter((one) => !isClean(one) || one.inDoubtTo !== null)).toEqual([]);
     const rows: Record<string, number> = {};
     for (const { topic, present } of audits) rows[topic] = (rows[topic] ?? 0) + present;
@@ -247,7 +248,16 @@ describe('weir up refuses', () => {
     expect(stderr).toContain('127.0.0.1:1');
   });
 
+  test('a ClickHouse that does not answer: exit code 3 and its address, without what may be a secret in it', async (context) => {
+    needsKafka(context);
+    const { exitCode, stderr } = await upUntilEnd('--url', 'http://127.0.0.1:1/?application=hunter2');
+    expect(exitCode, stderr).toBe(3);
+    expect(stderr).toContain('ClickHouse at http://127.0.0.1:1 cannot be reached: connect ECONNREFUSED');
+    expect(stderr).not.toContain('hunter2');
+  });
+
   test.for([
+    [['--url', 'weir:hunter2@127.0.0.1:8123'], "'...@127.0.0.1:8123' is no URL"],
     [['--only', 'migraton'], "did you mean 'migration'?"],
     [['--workers', '0'], '--workers'],
     [['--for', 'soon'], '--for'],

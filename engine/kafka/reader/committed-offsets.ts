@@ -1,4 +1,5 @@
 /** The offsets of a partition's committed records, read from Kafka: what an audit holds against what became of them. */
+import { EngineError } from '../../engine-error.ts';
 import type { KafkaReader } from './kafka-reader.ts';
 
 export interface OffsetsFound {
@@ -17,22 +18,38 @@ export interface PartitionRange {
   readonly to: number;
 }
 
+/** Leaders may move meanwhile; who reads on is not kept waiting for a broker that stands still. */
+const standstillMs = 30_000;
+
 /**
  * The offsets in a range, about `chunk` at a time; the last one may be empty.
  *
- * @throws EngineError as `KafkaReader.assign` and `PartitionReader.take`
+ * @throws the signal's reason; EngineError `kafka-unreachable` when nothing comes for 30 s, and as `KafkaReader.assign` and `PartitionReader.take`
  */
 export async function* committedOffsets(
   reader: KafkaReader,
   { topic, partition, from, to }: PartitionRange,
   chunk: number,
+  signal: AbortSignal,
 ): AsyncGenerator<OffsetsFound> {
   const reading = await reader.assign(topic, partition, from);
-  const { signal } = new AbortController();
+  const stuck = new AbortController();
+  const timer = setTimeout(() => {
+    stuck.abort(
+      new EngineError(
+        'kafka-unreachable',
+        `${topic}/${partition}, offset ${reading.position}: nothing came for ${standstillMs / 1_000} s`,
+        { retryable: true },
+      ),
+    );
+  }, standstillMs);
+  const ended = AbortSignal.any([signal, stuck.signal]);
   try {
     let found: number[] = [];
     while (reading.position < to) {
-      await reading.settled(signal);
+      timer.refresh();
+      await reading.settled(ended);
+      ended.throwIfAborted();
       for (const { offset } of reading.take(chunk)) if (offset < to) found.push(offset);
       if (found.length >= chunk) {
         yield { found, to: reading.position, isLast: reading.position >= to };
@@ -44,6 +61,7 @@ export async function* committedOffsets(
     }
     yield { found, to, isLast: true };
   } finally {
+    clearTimeout(timer);
     reader.unassign(reading);
   }
 }

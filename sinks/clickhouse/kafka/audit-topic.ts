@@ -1,13 +1,14 @@
 /**
  * Proof that a table has every record of a Kafka topic once, up to where the sink's group has come: the topic is read anew,
  * committed records only, and compared with the rows, offset by offset. So control records, aborted and compacted records
- * are no gaps, and a row of an aborted record is found.
+ * are no gaps, and a row of an aborted record is found. Dead letters are compared likewise.
  *
  * Limits: records that retention has removed from the topic cannot be compared, nor rows that a time to live has removed: these
  * count as missing.
  */
 import type { ClickHouseClient } from '@clickhouse/client';
 import type { KafkaReader } from '#engine/kafka/reader/kafka-reader.ts';
+import { answered } from '#engine/kafka/answered.ts';
 import { committedOffsets } from '#engine/kafka/reader/committed-offsets.ts';
 import type { Committed } from '#engine/log/log.ts';
 import { parseIntent } from '../intent.ts';
@@ -22,6 +23,8 @@ export interface TopicAudit {
   readonly start: number;
   /** The group's position: everything before it is to be in the table, or a dead letter. */
   readonly position: number;
+  /** Where the topic ends: from the position to here nothing was compared. */
+  readonly end: number;
   /** Committed records of the topic. */
   readonly expected: number;
   /** Of them, those with a row. */
@@ -34,6 +37,12 @@ export interface TopicAudit {
   /** Rows beyond the first of the same offset. */
   readonly duplicates: number;
   readonly firstDuplicate: number | null;
+  /** Records that have a row and a dead letter of the sink's. */
+  readonly rowsAndLetters: number;
+  readonly firstRowAndLetter: number | null;
+  /** Dead letters beyond the first of the same record by the same reader. */
+  readonly lettersTwice: number;
+  readonly firstLetterTwice: number | null;
   /** Rows of offsets that are no committed record, or that lie past the position and no promise covers. */
   readonly unexpected: number;
   readonly firstUnexpected: number | null;
@@ -42,19 +51,22 @@ export interface TopicAudit {
 }
 
 /** Whether anything is off: something in doubt is settled by a sink that runs. */
-export const isClean = ({ missing, duplicates, unexpected }: TopicAudit): boolean =>
-  missing + duplicates + unexpected === 0;
+export const isClean = (audit: TopicAudit): boolean =>
+  audit.missing + audit.duplicates + audit.rowsAndLetters + audit.lettersTwice + audit.unexpected === 0;
 
 export interface AuditSources {
   readonly reader: KafkaReader;
   readonly client: ClickHouseClient;
-  /** Where dead letters go. */
-  readonly deadLetterTable: Table;
+  /** Where dead letters go; undefined where there is no such table. */
+  readonly deadLetterTable: Table | undefined;
+  readonly signal: AbortSignal;
   /** The group's position as it is when this is called. */
-  readonly positionNow: (topic: string, partition: number) => Promise<Committed | undefined>;
+  readonly positionNow: (table: Table, partition: number) => Promise<Committed | undefined>;
 }
 
 const chunk = 20_000;
+/** Leaders that move answer later. */
+export const answerMs = 20_000;
 
 const inRange =
   'WHERE _topic = {topic:String} AND _partition = {partition:Int32} AND _offset >= {from:Int64} AND _offset < {to:Int64}';
@@ -71,7 +83,12 @@ export async function auditTopic(
   committed: Committed | undefined,
 ): Promise<TopicAudit> {
   const { topic } = table.stream;
-  const start = await sources.reader.offsetOf(topic, partition, 'start');
+  const { reader, signal } = sources;
+  const ends = Promise.all([
+    reader.offsetOf(topic, partition, 'start'),
+    reader.offsetOf(topic, partition, 'end'),
+  ]);
+  const [start, end] = await answered(ends, { what: `${topic}/${partition}`, timeoutMs: answerMs, signal });
   const position = committed?.offset ?? start;
   const intent =
     committed === undefined ? undefined : parseIntent(position, committed.metadata, `${topic}/${partition}`);
@@ -81,6 +98,7 @@ export async function auditTopic(
     sources.reader,
     { topic, partition, from: start, to: position },
     chunk,
+    sources.signal,
   )) {
     const to = offsets.isLast ? position : offsets.to;
     await compare(sources, table, { partition, from, to }, offsets.found, tally);
@@ -93,6 +111,7 @@ export async function auditTopic(
     partition,
     start,
     position,
+    end,
     ...tally.result(),
     inDoubtTo: intent?.to ?? null,
   };
@@ -112,8 +131,6 @@ async function compare(
   tally: Tally,
 ): Promise<void> {
   const query_params = { ...range, topic: table.stream.topic };
-  const where =
-    'topic = {topic:String} AND partition = {partition:Int32} AND offset >= {from:Int64} AND offset < {to:Int64}';
   const copies = new Map<number, number>();
   const rows = await client.query({
     query: `SELECT _offset AS offset, count() AS copies FROM ${qualified(table)} ${inRange} GROUP BY _offset`,
@@ -122,19 +139,44 @@ async function compare(
     clickhouse_settings: { output_format_json_quote_64bit_integers: 0 },
   });
   for (const row of await rows.json<{ offset: number; copies: number }>()) copies.set(row.offset, row.copies);
-  const letters = await client.query({
-    query: `SELECT DISTINCT offset FROM ${qualified(deadLetterTable)} WHERE ${where} AND reader = 'sink clickhouse'`,
-    query_params,
-    format: 'JSONEachRow',
-    clickhouse_settings: { output_format_json_quote_64bit_integers: 0 },
-  });
-  const lettered = new Set((await letters.json<{ offset: number }>()).map(({ offset }) => offset));
+  const letters = deadLetterTable === undefined ? [] : await lettersOf(client, deadLetterTable, query_params);
+  const lettered = new Set<number>();
+  for (const { offset, reader, count } of letters) {
+    if (reader === sinkReader) lettered.add(offset);
+    // Every task reads the rows of a table for itself, and writes a letter of its own.
+    if (reader === sinkReader || table.stream.kind !== 'table') tally.letters(offset, count);
+  }
   for (const offset of expected) {
     const found = copies.get(offset) ?? 0;
     copies.delete(offset);
     tally.expect(offset, found, lettered.has(offset));
   }
   for (const [offset, found] of copies) tally.surprise(offset, found);
+}
+
+const sinkReader = 'sink clickhouse';
+
+interface LettersFound {
+  readonly offset: number;
+  readonly reader: string;
+  /** Records on the topic of dead letters: one of them that is two rows is a fault of that table, found there. */
+  readonly count: number;
+}
+
+async function lettersOf(
+  client: ClickHouseClient,
+  table: Table,
+  query_params: Range & { readonly topic: string },
+): Promise<readonly LettersFound[]> {
+  const result = await client.query({
+    query: `SELECT offset, reader, uniqExact(_partition, _offset) AS count FROM ${qualified(table)}
+WHERE topic = {topic:String} AND partition = {partition:Int32} AND offset >= {from:Int64} AND offset < {to:Int64}
+GROUP BY offset, reader`,
+    query_params: { ...query_params },
+    format: 'JSONEachRow',
+    clickhouse_settings: { output_format_json_quote_64bit_integers: 0 },
+  });
+  return result.json<LettersFound>();
 }
 
 /**
@@ -164,7 +206,7 @@ async function findBeyond(
     Number.MAX_SAFE_INTEGER,
   );
   if (last === null) return;
-  const now = await positionNow(topic, partition);
+  const now = await positionNow(table, partition);
   const promised = now && parseIntent(now.offset, now.metadata, `${topic}/${partition}`)?.to;
   const from = Math.max(covered, promised ?? now?.offset ?? covered);
   if (last < from) return;
@@ -176,24 +218,29 @@ async function findBeyond(
   if (beyond !== undefined) tally.surprise(beyond.first, beyond.rows);
 }
 
-type Counts = Omit<TopicAudit, 'table' | 'topic' | 'partition' | 'start' | 'position' | 'inDoubtTo'>;
+type Counts = Omit<TopicAudit, 'table' | 'topic' | 'partition' | 'start' | 'position' | 'end' | 'inDoubtTo'>;
 
 class Tally {
   #expected = 0;
   #present = 0;
   #deadLetters = 0;
-  #duplicates = 0;
   readonly #missing = new First();
   readonly #doubled = new First();
+  readonly #both = new First();
+  readonly #lettersTwice = new First();
   readonly #unexpected = new First();
+
+  letters(offset: number, count: number): void {
+    if (count > 1) this.#lettersTwice.add(offset, count - 1);
+  }
 
   expect(offset: number, rows: number, hasLetter: boolean): void {
     this.#expected += 1;
     if (rows > 0) this.#present += 1;
     else if (hasLetter) this.#deadLetters += 1;
     else this.#missing.add(offset, 1);
+    if (rows > 0 && hasLetter) this.#both.add(offset, 1);
     if (rows > 1) this.#doubled.add(offset, rows - 1);
-    this.#duplicates += Math.max(0, rows - 1);
   }
 
   surprise(offset: number, rows: number): void {
@@ -207,8 +254,12 @@ class Tally {
       deadLetters: this.#deadLetters,
       missing: this.#missing.count,
       firstMissing: this.#missing.first,
-      duplicates: this.#duplicates,
+      duplicates: this.#doubled.count,
       firstDuplicate: this.#doubled.first,
+      rowsAndLetters: this.#both.count,
+      firstRowAndLetter: this.#both.first,
+      lettersTwice: this.#lettersTwice.count,
+      firstLetterTwice: this.#lettersTwice.first,
       unexpected: this.#unexpected.count,
       firstUnexpected: this.#unexpected.first,
     };

@@ -1,16 +1,18 @@
 /** Audits every partition of the topics of an app against its tables, as of the positions of the sink's group now. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClickHouseClient } from '@clickhouse/client';
+import { EngineError } from '#engine/engine-error.ts';
+import { answered } from '#engine/kafka/answered.ts';
 import { kafkaFailure } from '#engine/kafka/connection-failure.ts';
 import { kafkajsConfig, type KafkaConnection } from '#engine/kafka/connection.ts';
-import { patiently } from '#engine/kafka/patiently.ts';
 import { KafkaReader } from '#engine/kafka/reader/kafka-reader.ts';
-import { createCluster } from '#engine/kafka/reader/kafkajs-cluster.ts';
+import { createCluster, type KafkaCluster } from '#engine/kafka/reader/kafkajs-cluster.ts';
 import { deadLetters } from '#engine/records/generated.ts';
-import { requireTables } from '../missing-tables.ts';
+import { SinkError } from '../error.ts';
+import { describeMissing, findMissingTables } from '../missing-tables.ts';
 import type { Table } from '../tables.ts';
-import { type AuditSources, auditTopic, isClean, type TopicAudit } from './audit-topic.ts';
-import { groupPositions } from './group-positions.ts';
+import { answerMs, type AuditSources, auditTopic, isClean, type TopicAudit } from './audit-topic.ts';
+import { positionsOfTables } from './group-positions.ts';
 import { sinkGroup } from './names.ts';
 
 export interface AuditConfig {
@@ -27,61 +29,129 @@ export interface AuditConfig {
 
 /** A dead letter is on its topic when the position moves past its record, and in its table a little later. */
 const letterPauseMs = 3_000;
-/** A group's coordinator may be moving, or have just begun to exist. */
-const positionsMs = 10_000;
+/** A broker that stands still says no good-bye. */
+const closeMs = 1_000;
 const reads = { maxWaitMs: 100, maxBufferedBytes: 4 << 20 };
 
+/** A partition that could not be compared. */
+export interface Unchecked {
+  readonly table: string;
+  readonly topic: string;
+  readonly partition: number;
+  readonly reason: string;
+}
+
+/** Each by table, then by partition. */
+export interface AuditReport {
+  readonly audits: readonly TopicAudit[];
+  readonly unchecked: readonly Unchecked[];
+  /** Without their table records that became dead letters count as missing. */
+  readonly areLettersKnown: boolean;
+}
+
 /**
- * By table, then by partition. What seems to be off is looked at twice.
+ * What seems to be off is looked at twice. A partition that cannot be compared (its table or topic is missing, its position is none of
+ * the sink's) does not keep the others from being.
  *
- * @throws EngineError as KafkaReader; SinkError `intent-invalid`, `table-mismatch` for tables that are missing; RangeError without the table of dead letters
+ * @throws EngineError as KafkaReader; SinkError `table-mismatch` where no table is there; RangeError without the table of dead letters
  */
-export async function auditTopics(config: AuditConfig): Promise<readonly TopicAudit[]> {
-  const { connection, client, app, tables, onPartition, signal } = config;
-  const deadLetterTable = tables.find(({ stream }) => stream.topic === deadLetters.topic);
-  if (deadLetterTable === undefined) throw new RangeError('an audit needs the table of dead letters');
-  await requireTables(client, tables);
+export async function auditTopics(config: AuditConfig): Promise<AuditReport> {
+  const { connection, client, app, tables, onPartition, signal = new AbortController().signal } = config;
+  const letterTable = tables.find(({ stream }) => stream.topic === deadLetters.topic);
+  if (letterTable === undefined) throw new RangeError('an audit needs the table of dead letters');
+  const missing = await missingAmong(client, tables);
+  const what = `Kafka at ${connection.brokers.join(',')}`;
   const kafka = kafkajsConfig(connection);
   const cluster = createCluster(kafka);
-  const reader = await KafkaReader.connect({ kafka, ...reads });
+  let reader: KafkaReader | undefined;
   try {
-    await cluster.connect().catch((error: unknown) => {
-      throw kafkaFailure('the cluster cannot be connected to', error);
-    });
+    const ask = (of: readonly Table[]): ReturnType<typeof positionsOfTables> =>
+      answered(positionsOfTables(cluster, sinkGroup(app), of, signal), { what, timeoutMs: answerMs, signal });
+    const connecting = Promise.all([KafkaReader.connect({ kafka, ...reads }), connect(cluster)]);
+    [reader] = await answered(connecting, { what, timeoutMs: answerMs, signal });
+    const positions = await ask(tables);
+    const sources: AuditSources = {
+      reader,
+      client,
+      signal,
+      deadLetterTable: missing.has(letterTable) ? undefined : letterTable,
+      positionNow: async (table, partition) => (await ask([table])).get(`${table.stream.topic}/${partition}`),
+    };
     const places = tables.flatMap((table) =>
       Array.from({ length: table.stream.partitions }, (_, partition) => ({ table, partition })),
     );
-    const asked = places.map(({ table, partition }) => ({ topic: table.stream.topic, partition }));
-    const positionsOf = (partitions: typeof asked): ReturnType<typeof groupPositions> =>
-      patiently(() => groupPositions(cluster, sinkGroup(app), partitions), {
-        timeoutMs: positionsMs,
-        signal: signal ?? new AbortController().signal,
-      });
-    const positions = await positionsOf(asked);
-    const positionNow: AuditSources['positionNow'] = async (topic, partition) =>
-      (await positionsOf([{ topic, partition }])).get(`${topic}/${partition}`);
-    const audits: TopicAudit[] = [];
-    for (const { table, partition } of places) {
-      signal?.throwIfAborted();
+    const look = async ({ table, partition }: Place): Promise<Found> => {
+      signal.throwIfAborted();
+      if (missing.has(table)) return `table ${table.database}.${table.name} is not in ClickHouse`;
       const { topic } = table.stream;
       onPartition?.(topic, partition);
-      const audit = (): Promise<TopicAudit> =>
-        auditTopic(
-          { reader, client, deadLetterTable, positionNow },
-          table,
-          partition,
-          positions.get(`${topic}/${partition}`),
-        );
-      let found = await audit();
-      if (!isClean(found)) {
-        await sleep(letterPauseMs, undefined, signal === undefined ? {} : { signal });
-        found = await audit();
-      }
-      audits.push(found);
-    }
-    return audits;
+      return auditOrReason(sources, table, partition, positions.get(`${topic}/${partition}`));
+    };
+    const found = await lookTwice(places, look, signal);
+    return { ...reportOf(places, found), areLettersKnown: !missing.has(letterTable) };
   } finally {
-    await reader.close();
-    await cluster.disconnect();
+    await Promise.race([Promise.allSettled([reader?.close(), cluster.disconnect()]), sleep(closeMs)]);
+  }
+}
+
+async function connect(cluster: KafkaCluster): Promise<void> {
+  await cluster.connect().catch((error: unknown) => {
+    throw kafkaFailure('the cluster cannot be connected to', error);
+  });
+}
+
+/** @throws SinkError `table-mismatch` where they are all missing: then there is nothing to compare with */
+async function missingAmong(client: ClickHouseClient, tables: readonly Table[]): Promise<ReadonlySet<Table>> {
+  const found = await findMissingTables(client, tables);
+  if (found.missing.length === tables.length) throw new SinkError('table-mismatch', describeMissing(found));
+  return new Set(found.missing);
+}
+
+interface Place {
+  readonly table: Table;
+  readonly partition: number;
+}
+
+type Found = TopicAudit | string;
+
+const seemsOff = (found: Found): boolean => typeof found !== 'string' && !isClean(found);
+
+async function lookTwice(
+  places: readonly Place[],
+  look: (place: Place) => Promise<Found>,
+  signal: AbortSignal,
+): Promise<readonly Found[]> {
+  const found: Found[] = [];
+  for (const place of places) found.push(await look(place));
+  if (!found.some(seemsOff)) return found;
+  await sleep(letterPauseMs, undefined, { signal });
+  for (const [i, place] of places.entries()) if (seemsOff(found[i]!)) found[i] = await look(place);
+  return found;
+}
+
+function reportOf(
+  places: readonly Place[],
+  found: readonly Found[],
+): Pick<AuditReport, 'audits' | 'unchecked'> {
+  return {
+    audits: found.filter((one) => typeof one !== 'string'),
+    unchecked: places.flatMap(({ table, partition }, i) => {
+      const reason = found[i]!;
+      if (typeof reason !== 'string') return [];
+      return [{ table: table.name, topic: table.stream.topic, partition, reason }];
+    }),
+  };
+}
+
+/** What was found, or why nothing can be. */
+async function auditOrReason(...of: Parameters<typeof auditTopic>): Promise<Found> {
+  try {
+    return await auditTopic(...of);
+  } catch (error) {
+    const isOfPartition =
+      (error instanceof EngineError && error.code === 'unknown-topic') ||
+      (error instanceof SinkError && error.code === 'intent-invalid');
+    if (isOfPartition) return error.message;
+    throw error;
   }
 }
