@@ -1,31 +1,40 @@
 /**
- * The protocol of partition-sink.ts as a small model, and a search through everything that can happen to it.
+ * The protocol of partition-sink.ts as a small model (ledger-search.fixture.ts searches through everything that can happen to it).
  *
- * A world is a partition's log, the group's position with its promise, a table that remembers tokens, and the owners that are
- * alive. A move is one step of one of them, or a fault. `explore` visits every world that any order of moves leads to, nearest first,
- * so the way that it prints to a fault is the shortest one.
+ * A world is a partition's log, the group's position with its promise, a table and the target of a view behind it, which remember
+ * tokens, and the owners that are alive. A move is one step of one of them, or a fault.
  *
  * The model is harsher than Kafka: an owner that lost its partition goes on until a commit is refused. It leaves out rows that
  * ClickHouse refuses, and dead letters: ledger.test.ts has these, with the real code.
  */
 
 /** A batch under way: offsets [from, to). */
-interface Batch {
+export interface Batch {
   readonly from: number;
   readonly to: number;
   /** Made again from a promise. */
   readonly isRestored: boolean;
+  /** From one that was old already. */
+  readonly isOld: boolean;
   /** Sent before, without an answer. */
   readonly isRepeated: boolean;
 }
 
+/** What is in a table. */
+interface Rows {
+  /** Copies of each offset. */
+  readonly copies: readonly number[];
+  /** Those that it remembers. */
+  readonly tokens: readonly string[];
+}
+
 /** A block on its way to ClickHouse. */
-interface Insert {
+export interface Insert {
   readonly token: string;
   readonly offsets: readonly number[];
 }
 
-interface Owner {
+export interface Owner {
   /** Whether the partition is still its own; if not, its commits are refused. */
   readonly isCurrent: boolean;
   readonly step: 'join' | 'idle' | 'look' | 'insert' | 'wait' | 'verify' | 'done';
@@ -35,12 +44,13 @@ interface Owner {
   readonly sent?: Insert;
 }
 
-interface World {
-  readonly committed: { readonly offset: number; readonly to: number | null };
-  /** Copies of each offset in the table. */
-  readonly rows: readonly number[];
-  /** Those that ClickHouse remembers. */
-  readonly tokens: readonly string[];
+export interface World {
+  /** `isOld`: so much went in since the promise that its token is not relied on (token-memory.ts), and may be forgotten. */
+  readonly committed: { readonly offset: number; readonly to: number | null; readonly isOld: boolean };
+  readonly table: Rows;
+  readonly target: Rows;
+  /** Offsets of which somebody was told that the target may lack them or have them twice. */
+  readonly told: readonly boolean[];
   readonly owners: readonly Owner[];
   /** Inserts that nobody waits for any more, and that may still arrive. */
   readonly stray: readonly Insert[];
@@ -55,10 +65,14 @@ export interface Faults {
   readonly rebalances: number;
   /** An answer is lost or late: the owner sends its insert again. */
   readonly repeats: number;
-  /** ClickHouse forgets a token. */
+  /** The table forgets a token. */
   readonly forgotten: number;
+  /** The target of the view forgets a token. */
+  readonly forgottenByTarget: number;
   /** ClickHouse is killed when it has noted a token and not yet kept the rows. */
   readonly killed: number;
+  /** ClickHouse is killed, or the view fails, when the rows are in the table and not yet in the target. */
+  readonly halfway: number;
 }
 
 /** A way to break the protocol, or an assumption of it. */
@@ -75,6 +89,12 @@ export type Mutation =
   | 'no look before repeating'
   /** An insert that was answered by the memory of a token is believed. */
   | 'no look after repeating'
+  /** The next owner sends nothing when all rows are in the table. */
+  | 'views not heeded'
+  /** The next owner sends the rows again for the view however long ago they were promised. */
+  | 'repeats what may be forgotten'
+  /** A repair doubles in the target, and nobody is told. */
+  | 'repair not told'
   /** A token is forgotten while an insert with it may still come. */
   | 'window too small'
   /**
@@ -83,13 +103,7 @@ export type Mutation =
    */
   | 'position not confirmed';
 
-export interface Found {
-  readonly worlds: number;
-  /** What went wrong, with the moves that lead to it; undefined when nothing can. */
-  readonly fault?: { readonly what: string; readonly moves: readonly string[] };
-}
-
-interface Move {
+export interface Move {
   readonly name: string;
   readonly world: World;
 }
@@ -105,7 +119,7 @@ const count = (left: Faults, fault: keyof Faults): Faults => ({ ...left, [fault]
 /** Of a repair's token: that of the batch that it repairs. */
 const batchOf = (token: string): string => token.split('/')[0]!;
 
-class Protocol {
+export class Protocol {
   readonly #records: number;
   readonly #changed: Mutation | undefined;
 
@@ -144,8 +158,14 @@ class Protocol {
         yield* this.#idle(world, index, owner);
         return;
       case 'look': {
-        const isThere = isPresent(world, batch!);
-        yield to('looks', isThere ? finished(owner) : { ...owner, step: 'insert' });
+        // What grows old after it has been read is not forgotten before it is sent.
+        const isRelied = !batch!.isOld || this.#changed === 'repeats what may be forgotten';
+        if (!isPresent(world, batch!) || (isRelied && this.#changed !== 'views not heeded'))
+          yield to('looks', { ...owner, step: 'insert' });
+        else {
+          const isTold = this.#changed !== 'views not heeded';
+          yield to('looks, sends nothing', finished(owner), isTold ? tell(world, offsetsOf(batch!)) : world);
+        }
         return;
       }
       case 'insert':
@@ -159,11 +179,12 @@ class Protocol {
         yield to('is answered', this.#answered(owner), this.#arrived(world, owner.sent!));
         return;
       case 'verify': {
-        const missing = offsetsOf(batch!).filter((offset) => world.rows[offset] === 0);
+        const missing = offsetsOf(batch!).filter((offset) => world.table.copies[offset] === 0);
         if (missing.length === 0) yield to('finds all', finished(owner));
         else {
           const token = `${tokenOf(batch!)}/missing-${missing.join()}`;
-          yield to(`sends ${token}`, { ...owner, step: 'wait', sent: { token, offsets: missing } });
+          const base = this.#changed === 'repair not told' ? world : tell(world, missing);
+          yield to(`sends ${token}`, { ...owner, step: 'wait', sent: { token, offsets: missing } }, base);
         }
         return;
       }
@@ -172,10 +193,10 @@ class Protocol {
     }
   }
 
-  #joined(owner: Owner, { offset, to }: World['committed']): Owner {
+  #joined(owner: Owner, { offset, to, isOld }: World['committed']): Owner {
     if (to === null || this.#changed === 'promise not kept')
       return { ...owner, step: 'idle', position: offset };
-    const batch = { from: offset, to, isRestored: true, isRepeated: false };
+    const batch = { from: offset, to, isRestored: true, isOld, isRepeated: false };
     const step = this.#changed === 'no look before repeating' ? 'insert' : 'look';
     return { ...owner, step, position: offset, batch };
   }
@@ -187,17 +208,17 @@ class Protocol {
     if (committed.offset !== position || committed.to !== null) {
       const isEnd = position === this.#records;
       const next: Owner = isEnd ? { ...owner, step: 'done' } : owner;
-      yield this.#commit(world, index, { offset: position, to: null }, next);
+      yield this.#commit(world, index, { offset: position, to: null, isOld: false }, next);
     } else if (position === this.#records)
       yield { name: `owner ${index} is done`, world: withOwner(world, index, { ...owner, step: 'done' }) };
     for (let to = position + 1; to <= Math.min(position + maxBatch, this.#records); to += 1) {
-      const batch = { from: position, to, isRestored: false, isRepeated: false };
+      const batch = { from: position, to, isRestored: false, isOld: false, isRepeated: false };
       const next: Owner = { ...owner, step: 'insert', batch };
       if (this.#changed === 'no intent')
         yield { name: `owner ${index} takes ${tokenOf(batch)}`, world: withOwner(world, index, next) };
       else if (this.#changed === 'commit before insert')
-        yield this.#commit(world, index, { offset: to, to: null }, next);
-      else yield this.#commit(world, index, { offset: position, to }, next);
+        yield this.#commit(world, index, { offset: to, to: null, isOld: false }, next);
+      else yield this.#commit(world, index, { offset: position, to, isOld: false }, next);
     }
   }
 
@@ -217,10 +238,16 @@ class Protocol {
     return finished(owner);
   }
 
-  #arrived(world: World, { token, offsets }: Insert): World {
-    if (this.#changed !== 'no token' && world.tokens.includes(token)) return world;
-    const rows = world.rows.map((copies, offset) => copies + (offsets.includes(offset) ? 1 : 0));
-    return { ...world, rows, tokens: [...world.tokens, token].sort() };
+  /** The table takes a block, then the target; `isHalf`: the target's turn does not come. */
+  #arrived(world: World, insert: Insert, isHalf = false): World {
+    const table = this.#taken(world.table, insert);
+    return { ...world, table, target: isHalf ? world.target : this.#taken(world.target, insert) };
+  }
+
+  #taken(into: Rows, { token, offsets }: Insert): Rows {
+    if (this.#changed !== 'no token' && into.tokens.includes(token)) return into;
+    const copies = into.copies.map((count, offset) => count + (offsets.includes(offset) ? 1 : 0));
+    return { copies, tokens: [...into.tokens, token].sort() };
   }
 
   *#ownersFaults(world: World, index: number, owner: Owner): Generator<Move> {
@@ -250,30 +277,52 @@ class Protocol {
         world: withOwner(this.#arrived(fewer, sent), index, again),
       };
     }
-    if (left.killed > 0 && !world.tokens.includes(sent.token)) {
-      const noted = { ...world, tokens: [...world.tokens, sent.token].sort(), left: count(left, 'killed') };
+    if (left.halfway > 0) {
+      const half = this.#arrived({ ...world, left: count(left, 'halfway') }, sent, true);
+      yield {
+        name: `ClickHouse dies with ${sent.token} in the table alone`,
+        world: withOwner(half, index, again),
+      };
+    }
+    const { table } = world;
+    if (left.killed > 0 && !table.tokens.includes(sent.token)) {
+      const tokens = [...table.tokens, sent.token].sort();
+      const noted = { ...world, table: { ...table, tokens }, left: count(left, 'killed') };
       yield { name: `ClickHouse dies with ${sent.token} noted`, world: withOwner(noted, index, again) };
     }
   }
 
-  /** The window outlives whatever may still be sent of a batch, its repairs too. */
+  /** The window outlives whatever may still be sent of a batch, its repairs too, and a promise that is not old. */
   *#forgettings(world: World): Generator<Move> {
-    if (world.left.forgotten === 0) return;
-    for (const token of world.tokens) {
-      const isOf = ({ token: own }: Insert): boolean => batchOf(own) === batchOf(token);
-      const mayCome =
-        world.stray.some(isOf) ||
-        world.owners.some(({ batch }) => batch !== undefined && batchOf(token) === tokenOf(batch));
-      if (mayCome && this.#changed !== 'window too small') continue;
-      yield {
-        name: `ClickHouse forgets ${token}`,
-        world: {
-          ...world,
-          tokens: world.tokens.filter((one) => one !== token),
-          left: count(world.left, 'forgotten'),
-        },
-      };
+    const { committed, left } = world;
+    if (left.forgotten + left.forgottenByTarget === 0) return;
+    if (committed.to !== null && !committed.isOld)
+      yield { name: 'the promise grows old', world: { ...world, committed: { ...committed, isOld: true } } };
+    for (const [where, fault] of [
+      ['table', 'forgotten'],
+      ['target', 'forgottenByTarget'],
+    ] as const) {
+      if (left[fault] === 0) continue;
+      for (const token of world[where].tokens) {
+        if (this.#mayCome(world, batchOf(token)) && this.#changed !== 'window too small') continue;
+        const tokens = world[where].tokens.filter((one) => one !== token);
+        yield {
+          name: `the ${where} forgets ${token}`,
+          world: { ...world, [where]: { ...world[where], tokens }, left: count(left, fault) },
+        };
+      }
     }
+  }
+
+  /** Whether something of a batch may still be sent under its token. */
+  #mayCome({ committed, owners, stray }: World, batch: string): boolean {
+    return (
+      stray.some(({ token }) => batchOf(token) === batch) ||
+      owners.some((owner) => owner.batch !== undefined && tokenOf(owner.batch) === batch) ||
+      (committed.to !== null &&
+        !committed.isOld &&
+        tokenOf({ from: committed.offset, to: committed.to }) === batch)
+    );
   }
 }
 
@@ -299,8 +348,13 @@ function finished({ isCurrent, batch }: Owner): Owner {
   return { isCurrent, step: 'idle', position: batch!.to };
 }
 
-const isPresent = ({ rows }: World, batch: Batch): boolean =>
-  offsetsOf(batch).every((offset) => rows[offset]! > 0);
+const isPresent = ({ table }: World, batch: Batch): boolean =>
+  offsetsOf(batch).every((offset) => table.copies[offset]! > 0);
+
+const tell = (world: World, offsets: readonly number[]): World => ({
+  ...world,
+  told: world.told.map((isTold, offset) => isTold || offsets.includes(offset)),
+});
 
 const sorted = (inserts: readonly Insert[]): readonly Insert[] =>
   inserts.toSorted((a, b) => (a.token < b.token ? -1 : 1));
@@ -314,77 +368,3 @@ const without = (world: World, index: number): World => ({
   ...world,
   owners: world.owners.filter((_, i) => i !== index),
 });
-
-/** What is wrong with a world; `isEnd`: nothing more can happen in it. */
-function wrongWith({ rows, committed }: World, isEnd: boolean): string | undefined {
-  const doubled = rows.findIndex((copies) => copies > 1);
-  if (doubled >= 0) return `duplicate: offset ${doubled} is in the table ${rows[doubled]!} times`;
-  const lost = rows.findIndex((copies, offset) => copies === 0 && offset < committed.offset);
-  if (lost >= 0) return `loss: the position is ${committed.offset}, and offset ${lost} is not in the table`;
-  if (isEnd && (committed.offset < rows.length || committed.to !== null))
-    return `stuck at position ${committed.offset}`;
-  return undefined;
-}
-
-/** A world with the way to it. */
-interface Visit {
-  readonly world: World;
-  readonly by: string;
-  readonly before: Visit | undefined;
-}
-
-/** Visits every world that can be reached with these faults, up to the first that is wrong. */
-export function explore(records: number, faults: Faults, changed?: Mutation): Found {
-  const protocol = new Protocol(records, changed);
-  const first: World = {
-    committed: { offset: 0, to: null },
-    rows: new Array<number>(records).fill(0),
-    tokens: [],
-    owners: [],
-    stray: [],
-    left: faults,
-  };
-  const seen = new Set([keyOf(first)]);
-  let edge: Visit[] = [{ world: first, by: 'nothing yet', before: undefined }];
-  while (edge.length > 0) {
-    const next: Visit[] = [];
-    for (const visit of edge) {
-      let isEnd = true;
-      for (const { name, world } of protocol.moves(visit.world)) {
-        isEnd = false;
-        const key = keyOf(world);
-        if (seen.has(key)) continue;
-        seen.add(key);
-        next.push({ world, by: name, before: visit });
-      }
-      const what = wrongWith(visit.world, isEnd);
-      if (what !== undefined) return { worlds: seen.size, fault: { what, moves: wayTo(visit) } };
-    }
-    edge = next;
-  }
-  return { worlds: seen.size };
-}
-
-function wayTo(visit: Visit): string[] {
-  const moves: string[] = [];
-  for (let at = visit; at.before !== undefined; at = at.before) moves.unshift(at.by);
-  return moves;
-}
-
-/** Worlds are built in one way only up to the order of an owner's members. */
-function keyOf({ committed, rows, tokens, owners, stray, left }: World): string {
-  const inserts = (list: readonly Insert[]): string => list.map(({ token }) => token).join(';');
-  const batchKey = ({ from, to, isRestored, isRepeated }: Batch): string =>
-    `${from}-${to}${isRestored ? 'r' : ''}${isRepeated ? 'a' : ''}`;
-  const of = ({ isCurrent, step, position, batch, sent }: Owner): string =>
-    `${isCurrent ? '+' : '-'}${step}${position}${batch === undefined ? '' : batchKey(batch)}>${sent?.token ?? ''}`;
-  return [
-    committed.offset,
-    committed.to,
-    rows.join(),
-    tokens.join(';'),
-    owners.map(of).join('&'),
-    inserts(stray),
-    Object.values(left).join(),
-  ].join('|');
-}

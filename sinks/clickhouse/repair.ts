@@ -7,7 +7,7 @@
  * I1  What is missing goes in under a token that follows from what is missing: two owners that repair the same batch, one of them a
  *     zombie, do it once.
  * I2  The views behind the table have had these rows with the repetition, and take them again with the repair, whose token they do not
- *     know. ClickHouse has no way to leave them out, so it is told.
+ *     know. ClickHouse has no way to leave them out, so it is told, and before it is done: who finds it done cannot know.
  */
 import { createHash } from 'node:crypto';
 import { Batch } from './batch.ts';
@@ -35,9 +35,8 @@ export interface Repairing {
  * `stop` aborts.
  */
 export async function haveAllRows(batch: Batch, repairing: Repairing, stop: AbortSignal): Promise<void> {
-  const { ports, promised } = repairing;
-  let repairs = 0;
-  for (; !(await isAllThere(batch, repairing, stop)); repairs += 1) {
+  const { promised } = repairing;
+  for (let repairs = 0; !(await isAllThere(batch, repairing, stop)); repairs += 1) {
     if (repairs === MAX_REPAIRS) {
       throw new SinkError(
         'clickhouse-permanent',
@@ -45,16 +44,20 @@ export async function haveAllRows(batch: Batch, repairing: Repairing, stop: Abor
           'TTL or a mutation remove them?',
       );
     }
+    if (repairs === 0) await tellOfViews(batch, repairing, stop);
     await insertMissing(batch, repairs, repairing, stop);
   }
-  if (repairs === 0) return;
+}
+
+/** Before it is done: whoever finds the batch repaired cannot know it. */
+async function tellOfViews(batch: Batch, { ports, promised }: Repairing, stop: AbortSignal): Promise<void> {
   const { kind } = await ports.judge(batch.from, batch.to, '', stop);
   if (kind === 'no-views') return;
   ports.onTrouble(
     new SinkError(
       'views-in-doubt',
-      `${describePromise(promised)}: ClickHouse died, lost rows whose token it had noted, and has them again under another token. The table ` +
-        'has each once; targets of its materialized views may have them twice. Compare them with the table over these offsets',
+      `${describePromise(promised)}: ClickHouse died and lost rows whose token it had noted; they are inserted again under another. The ` +
+        'table has each once, but targets of its materialized views may have them twice. Compare them with the table over these offsets',
     ),
   );
 }

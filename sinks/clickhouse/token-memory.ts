@@ -67,10 +67,12 @@ const USABLE = 1 / 4;
 const MAX_TABLES = 100;
 
 /**
- * Up to this version ClickHouse notes a token before it keeps the part, so that what it has kept it also remembers after it was
- * killed. Later ones note it afterwards: https://github.com/ClickHouse/ClickHouse (MergeTreeSink::commitPart, August 2026).
+ * ClickHouse noted a token before it kept the part, so that what it has kept it also remembers after it was killed. Since then (autumn
+ * of 2026, MergeTreeSink::commitPart) it notes it afterwards, and the fix may be in later patches of any release. So a server is taken
+ * for one of before by when its source was last changed, or because it was tried (strace: the write to the log, then the rename).
  */
-const NOTES_FIRST_UP_TO = [26, 7] as const;
+const NOTES_FIRST_BEFORE = '2026-09-01';
+const TRIED = ['26.7.2.1'];
 
 /** The start is reckoned from two clocks in whole seconds; a server younger than this could be taken for its predecessor. */
 const START_TOLERANCE_S = 2;
@@ -186,7 +188,12 @@ function whyUnfit({ tables, feeds }: Fed): string | undefined {
   return undated && `database ${undated.database} does not say when ${undated.name} was altered`;
 }
 
-const isPlain = (engine: string): boolean => /^(?!Replicated|Shared)\w*MergeTree$/.test(engine);
+/**
+ * Replicated tables forget by other rules. What collapses leaves parts without rows, and these are dropped with the tokens of the
+ * blocks that they came from.
+ */
+const isPlain = (engine: string): boolean =>
+  /^(Replacing|Aggregating|Summing|Coalescing|Graphite)?MergeTree$/.test(engine);
 
 function hashOf({ tables, feeds }: Fed): string {
   const hash = createHash('sha256');
@@ -198,20 +205,26 @@ function hashOf({ tables, feeds }: Fed): string {
 /** When the server was started, or 0 where that does not matter; undefined when it is too young to be told from another. */
 async function readStart(client: ClickHouseClient): Promise<number | undefined> {
   const result = await client.query({
-    query: `SELECT version() AS version, toInt32(uptime()) AS uptime_s, toInt32(toUnixTimestamp(now()) - uptime()) AS started_s`,
+    query: `SELECT version() AS version, (SELECT value FROM system.build_options WHERE name = 'GIT_DATE') AS changed_at,
+       toInt32(uptime()) AS uptime_s, toInt32(toUnixTimestamp(now()) - uptime()) AS started_s`,
     format: 'JSONEachRow',
   });
-  const [row] = await result.json<{ version: string; uptime_s: number; started_s: number }>();
+  const [row] = await result.json<Server>();
   if (row === undefined) return undefined;
-  if (notesFirst(row.version)) return 0;
+  if (notesFirst(row.version, row.changed_at ?? '')) return 0;
   return row.uptime_s < LEAST_UPTIME_S ? undefined : row.started_s;
 }
 
-/** Whether a server of this version (`26.7.2.1`) notes a token before it keeps the part. */
-export function notesFirst(version: string): boolean {
-  const [major = NaN, minor = NaN] = version.split('.').map((part) => parseInt(part, 10));
-  const [lastMajor, lastMinor] = NOTES_FIRST_UP_TO;
-  return major < lastMajor || (major === lastMajor && minor <= lastMinor);
+interface Server {
+  readonly version: string;
+  readonly changed_at: string | null;
+  readonly uptime_s: number;
+  readonly started_s: number;
+}
+
+/** Whether a server notes a token before it keeps the part. `changedAt`: the date of its source, `2026-08-31 21:11:15 +0000`, or ''. */
+export function notesFirst(version: string, changedAt: string): boolean {
+  return TRIED.includes(version) || (/^2\d{3}-/.test(changedAt) && changedAt < NOTES_FIRST_BEFORE);
 }
 
 /** Parts that are merged away count, too: they say nothing that the merged one does not. */
