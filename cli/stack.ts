@@ -215,6 +215,9 @@ async function assemble(options: StackOptions, parts: Parts): Promise<Stack> {
       if (attempt === 3)
         onNote(`${place}: waiting for ClickHouse (${error.message}); events are kept meanwhile`);
     },
+    onTrouble: ({ message }) => {
+      onNote(message);
+    },
   });
   log.onFull(() => {
     sink.flush();
