@@ -9,7 +9,6 @@ import type { ClickHouseClient } from '@clickhouse/client';
 import { KafkaEdge } from '#client/kafka-edge.ts';
 import { WriterSchemas } from '#engine/codec/writer-schemas.ts';
 import { patiently } from '#engine/kafka/patiently.ts';
-import { systemClock } from '#engine/log/clock.ts';
 import { ensureTopics } from '#engine/kafka/topics/ensure-topics.ts';
 import { plannedTopics } from '#engine/kafka/topics/planned-topics.ts';
 import type { TruncatedInputs } from '#engine/kafka/driver/task-environment.ts';
@@ -24,6 +23,7 @@ import { weirApp } from '../app.ts';
 import { reachClickHouse } from '../reach-clickhouse.ts';
 import { allMigrations } from '../migrations.ts';
 import { entryOfError, entryOfRetry } from '../operations/log-entry.ts';
+import { passed } from '../passed.ts';
 import { announcedSchemas, announceSchemas } from './announce-schemas.ts';
 import type { Notes } from './notes.ts';
 import type { Targets } from './targets.ts';
@@ -57,8 +57,8 @@ export interface KafkaRun {
   /** Milliseconds since the epoch. */
   readonly startedAtMs: number;
   readonly failed: Promise<never>;
-  /** Tasks process all that is in the topics, and the sink inserts it. Resolves to false if that takes longer. */
-  settle(timeoutMs: number): Promise<boolean>;
+  /** Tasks process all that is in the topics, and the sink inserts it. Resolves to false when `over` aborts before that. */
+  settle(over: AbortSignal): Promise<boolean>;
   stop(timeoutMs: number): Promise<void>;
 }
 
@@ -189,17 +189,10 @@ function running(parts: Omit<KafkaRun, 'startedAtMs' | 'failed' | 'settle' | 'st
     ...parts,
     startedAtMs: Date.now(),
     failed,
-    settle: async (timeoutMs) => {
-      const deadlineMs = performance.now() + timeoutMs;
-      if (!(await workers.settle(timeoutMs))) return false;
-      const over = new AbortController();
+    settle: async (over) => {
+      if (!(await workers.settle(over))) return false;
       // ClickHouse may be away for as long as it likes: what is not in stays in Kafka.
-      const late = systemClock.sleep(Math.max(0, deadlineMs - performance.now()), over.signal);
-      try {
-        return await Promise.race([sink.drain().then(() => true), failed, late.then(() => false)]);
-      } finally {
-        over.abort();
-      }
+      return Promise.race([sink.drain().then(() => true), failed, passed(Infinity, over).then(() => false)]);
     },
     stop: async (timeoutMs) => {
       const ended = await Promise.allSettled([

@@ -133,10 +133,31 @@ async function work(io: CliIo, running: Running, signal: AbortSignal): Promise<v
     stopShowing();
   }
   progress.update('waiting until everything is in ClickHouse');
-  const isSettled = await run.settle(signal.aborted ? settleAfterSignalMs : settleMs);
+  const isSettled = await settle(run, signal);
   if (isSettled) await summarize(io, running, rowsBefore);
   refuseFailures(run);
   if (!isSettled && !signal.aborted) throw notSettled(run, config.workers);
+  if (!isSettled)
+    io.stderr.write('weir: stopped; what was not processed yet stays in Kafka for the next weir up\n');
+}
+
+/** Ctrl-C, before or meanwhile, leaves it little time. */
+async function settle(run: KafkaRun, signal: AbortSignal): Promise<boolean> {
+  const over = new AbortController();
+  const ends = [
+    passed(settleMs, over.signal),
+    passed(Infinity, AbortSignal.any([signal, over.signal])).then(() =>
+      passed(settleAfterSignalMs, over.signal),
+    ),
+  ];
+  void Promise.race(ends).then(() => {
+    over.abort();
+  });
+  try {
+    return await run.settle(over.signal);
+  } finally {
+    over.abort();
+  }
 }
 
 /** Sources run, until their time is over or the user wants an end; then nothing new comes in. */

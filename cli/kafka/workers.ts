@@ -70,9 +70,8 @@ export class Workers {
   }
 
   /** Resolves true once every task has processed and committed all that its inputs hold, as told for a second. */
-  async settle(timeoutMs: number): Promise<boolean> {
-    const deadlineMs = performance.now() + timeoutMs;
-    for (let settledSince = Infinity; performance.now() < deadlineMs;) {
+  async settle(over: AbortSignal): Promise<boolean> {
+    for (let settledSince = Infinity; !over.aborted;) {
       const tasks = this.#tasks();
       const isComplete = new Set(tasks.map(({ task }) => task)).size >= this.#config.tasks;
       const isCurrent = this.#workers.every((worker) => worker.status().stalledMs < currentMs);

@@ -18,7 +18,7 @@ import { tableOf } from '#sinks/clickhouse/tables.ts';
 import { startWeir, weir, type Ended, type Started } from './cli-process.fixture.ts';
 import { send, until } from './embedded-clickhouse.fixture.ts';
 import { clientOf } from './kafka.fixture.ts';
-import { isAlive } from './weir.fixture.ts';
+import { clickHousePid, isAlive } from './weir.fixture.ts';
 
 let directory: string;
 let dataDir: string;
@@ -230,6 +230,25 @@ describe('weir up on the local stack', () => {
       await until(() => !workers.some(isAlive), 20_000);
     },
   );
+
+  test('SIGINT while it waits for ClickHouse at its end is heeded: it stops in order, and the next run does the rest', async (context) => {
+    needsKafka(context);
+    const run = up('--for', '3s', '--no-host-io');
+    await run.seen('ClickHouse: ');
+    // It has counted the rows of before by then.
+    await sleep(1_000);
+    const server = (await clickHousePid(dataDir))!;
+    process.kill(server, 'SIGSTOP');
+    try {
+      await run.seen('waiting until everything is in ClickHouse');
+      const { exitCode, stderr } = await stopped(run, 'SIGINT');
+      expect(exitCode, stderr).toBe(0);
+      expect(stderr).toContain('what was not processed yet stays in Kafka for the next weir up');
+      expect(stderr).not.toContain('did not stop within');
+    } finally {
+      process.kill(server, 'SIGCONT');
+    }
+  });
 });
 
 /** Sends the signal; fails unless the run is over 6 s later. */
