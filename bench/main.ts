@@ -9,6 +9,9 @@ import { fileURLToPath } from 'node:url';
 import type { Figures } from './measure.ts';
 
 interface Benchmark {
+  readonly what: string;
+  /** Environment variables and options that its parts read, with what each means. */
+  readonly settings: Readonly<Record<string, string>>;
   readonly parts: readonly string[];
   /** What is wanted of a figure. */
   readonly aims: Readonly<Record<string, string>>;
@@ -22,6 +25,8 @@ const besideKafkaStreams = {
 
 const benchmarks: Readonly<Record<string, Benchmark>> = {
   replay: {
+    what: "Weir's task core, codecs and embedded run, in memory",
+    settings: {},
     parts: ['replay/task-core', 'replay/encoding', 'replay/embedded'],
     aims: {
       taskCoreEventsPerSecond: 'aim 1,000,000 or more on one core',
@@ -30,10 +35,37 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
       peakMegabytesTogether: 'aim under 600',
     },
   },
-  kafka: { parts: ['kafka/throughput'], aims: besideKafkaStreams },
-  latency: { parts: ['kafka/latency'], aims: { p50Ms: 'aim 8 or less', p99Ms: 'aim 25 or less' } },
-  restore: { parts: ['kafka/restore'], aims: { weirCheckpointMs: 'aim under 3,000' } },
+  kafka: {
+    what: 'throughput, CPU and memory beside Apache Kafka Streams',
+    settings: { WEIR_BENCH_RECORDS: 'records of a run, 1000000', WEIR_BENCH_ROUNDS: 'rounds, 3' },
+    parts: ['kafka/throughput'],
+    aims: besideKafkaStreams,
+  },
+  latency: {
+    what: 'from an event to its command, beside Apache Kafka Streams',
+    settings: {
+      WEIR_BENCH_ROUNDS: 'rounds, 2',
+      WEIR_BENCH_PEER_COMMIT_MS:
+        "commit interval of Kafka Streams at its best, 10; its default's 100 is measured too",
+    },
+    parts: ['kafka/latency'],
+    aims: { p50Ms: 'aim 8 or less', p99Ms: 'aim 25 or less' },
+  },
+  restore: {
+    what: 'from a start to the first commit with a large state, beside Apache Kafka Streams',
+    settings: { WEIR_BENCH_RECORDS: 'keys of the state, 1000000', WEIR_BENCH_ROUNDS: 'rounds, 2' },
+    parts: ['kafka/restore'],
+    aims: { weirCheckpointMs: 'aim under 3,000' },
+  },
   sink: {
+    what: "Weir's sink beside ClickHouse's Kafka engine and a hand-written pipeline",
+    settings: {
+      WEIR_BENCH_RECORDS: 'rows of a run, 1000000; or --rows <number>',
+      WEIR_BENCH_ROUNDS: 'rounds, 3; or --rounds <number>',
+      '--only <text>': 'only entrants whose name has this text; all',
+      '--flush-ms <number>': "how often Weir's sink and the hand-written one insert at least, 1000",
+      '--block-rows <number>': "rows of a block of ClickHouse's engine, 65536",
+    },
     parts: ['sink/sink'],
     aims: {
       throughputRatio: 'aim 3 or more',
@@ -42,6 +74,8 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
     },
   },
   codecs: {
+    what: "bytes per row and scan speed of ClickHouse's codecs",
+    settings: {},
     parts: ['codecs/codecs'],
     aims: { sizeRatio: 'of LZ4 everywhere', scanRatio: 'of LZ4 everywhere' },
   },
@@ -73,10 +107,20 @@ function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-if (benchmark === undefined) {
-  process.stderr.write(
-    `usage: npm run bench -- <name> [options], one of: ${Object.keys(benchmarks).join(', ')}\n`,
-  );
+/** Every benchmark with what it can be told. */
+function usage(): string {
+  const lines = Object.entries(benchmarks).flatMap(([each, { what, settings }]) => [
+    `  ${each.padEnd(10)}${what}`,
+    ...Object.entries(settings).map(([setting, meaning]) => `    ${setting.padEnd(28)}${meaning}`),
+  ]);
+  return ['usage: [VARIABLE=value] npm run bench -- <name> [options]', '', ...lines, ''].join('\n');
+}
+
+const wantsHelp = [name, ...options].some((word) => word === '--help' || word === '-h');
+if (wantsHelp) {
+  process.stdout.write(usage());
+} else if (benchmark === undefined) {
+  process.stderr.write(usage());
   process.exitCode = 2;
 } else {
   const [cpu] = cpus();
