@@ -77,18 +77,19 @@ function noteOf(event: ServerEvent): string {
 }
 
 async function startClickHouse(config: LocalStackConfig, hooks: ServerHooks): Promise<EmbeddedServer> {
-  return startEmbeddedServer({
+  const server = {
     dataDir: clickHouseDirectory(config.dataDir),
     host,
     port: await clickHousePort(config.clickhousePort),
-    onLog: (line) => {
+    onLog: (line: string) => {
       hooks.onNote(`ClickHouse: ${line}`);
     },
-    onEvent: (event) => {
+    onEvent: (event: ServerEvent) => {
       hooks.onNote(noteOf(event));
       hooks.onChange();
     },
-  });
+  };
+  return startEmbeddedServer(server, hooks.signal);
 }
 
 /** One that has just ended is written down as ended: no process has its start time. */
@@ -110,7 +111,7 @@ export async function startServers(config: LocalStackConfig, hooks: ServerHooks)
   const signal = AbortSignal.any([hooks.signal, failed.signal]);
   const [kafka, clickhouse] = await Promise.allSettled([
     orGiveUp(startLocalKafka(config, { ...hooks, signal })),
-    orGiveUp(config.clickhouse ? startClickHouse(config, hooks) : Promise.resolve(undefined)),
+    orGiveUp(config.clickhouse ? startClickHouse(config, { ...hooks, signal }) : Promise.resolve(undefined)),
   ]);
   if (kafka.status === 'fulfilled' && clickhouse.status === 'fulfilled' && !hooks.signal.aborted)
     return keep(kafka.value, clickhouse.value, hooks);

@@ -121,6 +121,24 @@ describe('stopping', () => {
   );
 });
 
+test('a start that never ends is given up by a signal, and no child is left', async () => {
+  const dataDir = await newDirectory();
+  execFileSync('mkfifo', [join(dataDir, 'lock')]);
+  const before = childrenOf(process.pid);
+  const givingUp = new AbortController();
+  const start = startEmbeddedServer({ dataDir }, givingUp.signal);
+  const outcome = expect(start).rejects.toThrow('given up');
+  await until(() => childrenOf(process.pid).length > before.length);
+  await sleep(500);
+  const startMs = performance.now();
+  givingUp.abort(new Error('given up'));
+  await outcome;
+  expect(performance.now() - startMs).toBeLessThan(1_000);
+  expect(childrenOf(process.pid).filter((pid) => isAlive(pid) && !before.includes(pid))).toEqual([]);
+  await expect(startEmbeddedServer({ dataDir }, givingUp.signal)).rejects.toThrow('given up');
+  await rm(dataDir, { recursive: true });
+});
+
 describe('a start that cannot succeed says where and what to do', () => {
   const failure = async (start: Promise<EmbeddedServer>): Promise<unknown> =>
     start.then(

@@ -90,13 +90,15 @@ const memoryThrift = { JE_MALLOC_CONF: 'dirty_decay_ms:0,muzzy_decay_ms:0,narena
 
 /**
  * Start the child and wait until it answers requests.
- * Rejects with an EmbeddedServerError when it cannot start; the process has ended then.
+ * Rejects with an EmbeddedServerError when it cannot start, or with the signal's reason; the process has ended then.
  */
 export async function startChild(
   options: ServerOptions,
   startTimeoutMs: number,
   onLog: (line: string) => void,
+  signal?: AbortSignal,
 ): Promise<ChildRun> {
+  signal?.throwIfAborted();
   const threads = options.limits.maxConcurrentQueries + spareThreads;
   const child = spawn(process.execPath, [childEntry()], {
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
@@ -108,8 +110,13 @@ export async function startChild(
   };
   const kill = (): void => void child.kill('SIGKILL');
   let timer: NodeJS.Timeout | undefined;
+  let onAbort = (): void => undefined;
   try {
     const run = await new Promise<ChildRun>((resolve, reject) => {
+      onAbort = (): void => {
+        reject(signal?.reason as Error);
+      };
+      signal?.addEventListener('abort', onAbort);
       timer = setTimeout(() => {
         const text = `ClickHouse on ${options.dataDir} did not start within ${startTimeoutMs} ms: allow more time if its data is large`;
         reject(new EmbeddedServerError('start-timeout', text));
@@ -137,5 +144,6 @@ export async function startChild(
     throw await explain(error, await exit, options);
   } finally {
     clearTimeout(timer);
+    signal?.removeEventListener('abort', onAbort);
   }
 }

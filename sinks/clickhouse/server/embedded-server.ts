@@ -161,14 +161,16 @@ class Supervisor {
 
 /**
  * Start an embedded ClickHouse server and wait until it answers.
- * Rejects with an EmbeddedServerError that names the place and what to do; nothing is left running then.
+ * Rejects with an EmbeddedServerError that names the place and what to do, or with the reason of a signal that gives the start up;
+ * nothing is left running then.
  */
 export async function startEmbeddedServer(
   config: EmbeddedServerConfig & SupervisionConfig,
+  signal?: AbortSignal,
 ): Promise<EmbeddedServer> {
   const options = completeOptions(config);
   const settings = withDefaults(config);
-  const first = await startChild(options, settings.startTimeoutMs, settings.onLog);
+  const first = await startChild(options, settings.startTimeoutMs, settings.onLog, signal);
   const supervisor = new Supervisor(options, settings, first);
   const exited = supervisor.supervise();
   const host = options.host.includes(':') ? `[${options.host}]` : options.host;
