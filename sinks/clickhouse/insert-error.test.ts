@@ -16,7 +16,7 @@ describe('classify', () => {
       [3, 107, 159, 198, 202, 203, 209, 210, 225, 236, 241, 242, 243, 279, 285, 319, 425, 439, 473, 745, 999],
     ],
     ['data', [27, 117, 349, 469, 6, 153]],
-    ['permanent', [16, 53, 60, 81, 164, 497, 516, 62, 12_345]],
+    ['permanent', [16, 53, 60, 81, 164, 246, 497, 516, 62, 12_345]],
   ];
   test.each(codes.flatMap(([failure, list]) => list.map((code) => [code, failure] as const)))(
     'code %i is %s',
@@ -38,6 +38,12 @@ describe('classify', () => {
       'a disk that fills up during a write',
       answer(75, 'Cannot write to file, errno: 28, strerror: No space left on device'),
       'transient',
+    ],
+    [
+      // Bytes that are damaged on ClickHouse's disk stay so; a disk that is full says that it is.
+      'a damaged part',
+      answer(246, "Bad size of marks file 'x.mrk2': 0, must be: 888"),
+      'permanent',
     ],
     [
       'too many partitions',
