@@ -1,6 +1,7 @@
 /** Options that name a ClickHouse and its data: a data directory of the embedded one, or a server elsewhere. */
 import { readFile } from 'node:fs/promises';
 import { Option, type Command } from 'commander';
+import type { Cluster } from '#sinks/clickhouse/cluster.ts';
 import { CliError } from './cli-error.ts';
 
 /** Relative to the working directory. */
@@ -14,6 +15,7 @@ export interface ConnectionCliOptions {
   readonly user: string;
   readonly passwordFile?: string;
   readonly database: string;
+  readonly cluster?: string;
 }
 
 /** A ClickHouse server that somebody else runs. */
@@ -41,7 +43,33 @@ export function addConnectionOptions(
         "file with its user's password, or with that of the embedded one's user default",
       ).env('WEIR_CLICKHOUSE_PASSWORD_FILE'),
     )
-    .option('--database <name>', 'database of the tables', 'default');
+    .option('--database <name>', 'database of the tables', 'default')
+    .addOption(
+      new Option(
+        '--cluster <name>',
+        "cluster of that server's on which the tables are, replicated and over all shards",
+      ).env('WEIR_CLICKHOUSE_CLUSTER'),
+    );
+}
+
+/**
+ * The cluster that `--cluster` names, of the server that was found.
+ *
+ * @throws CliError usage, where there is none but the embedded one
+ */
+export function clusterOf(name: string | undefined, server: ServerAddress | undefined): Cluster | undefined {
+  if (name === undefined || name === '') return undefined;
+  if (server !== undefined) return { name };
+  throw new CliError(
+    'usage',
+    `--cluster: the embedded ClickHouse is one server, and no part of cluster ${name}`,
+    {
+      remedies: [
+        'name a server of the cluster: --url <url>',
+        'or leave --cluster and WEIR_CLICKHOUSE_CLUSTER out',
+      ],
+    },
+  );
 }
 
 /** The server that `--url` names, or undefined without it. Throws usage errors that name the option. */

@@ -8,10 +8,12 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ClickHouseLogLevel, createClient, type ClickHouseClient } from '@clickhouse/client';
+import { ACROSS_SHARDS } from '#sinks/clickhouse/client.ts';
 import { startEmbeddedServer, type EmbeddedServer } from '#sinks/clickhouse/server/embedded-server.ts';
 import { EmbeddedServerError } from '#sinks/clickhouse/server/embedded-server-error.ts';
 import { CliError } from './cli-error.ts';
 import {
+  clusterOf,
   passwordOf,
   serverAddress,
   type ConnectionCliOptions,
@@ -31,7 +33,10 @@ const requestTimeoutMs = 600_000;
 const lockedRetries = 10;
 const lockedPauseMs = 300;
 
-function clientFor({ url, username, password }: ServerAddress, database: string): ClickHouseClient {
+function clientFor(
+  { url, username, password }: ServerAddress,
+  { database, cluster }: ConnectionCliOptions,
+): ClickHouseClient {
   return createClient({
     url,
     username,
@@ -39,6 +44,8 @@ function clientFor({ url, username, password }: ServerAddress, database: string)
     database,
     application: 'weir',
     request_timeout: requestTimeoutMs,
+    // Who may only read may often set nothing.
+    ...(cluster === undefined ? {} : { clickhouse_settings: ACROSS_SHARDS }),
     log: { level: ClickHouseLogLevel.OFF },
   });
 }
@@ -81,15 +88,16 @@ async function reach(client: ClickHouseClient, url: string): Promise<void> {
 /** Opens it. Throws a CliError or EmbeddedServerError that says what is wrong. */
 export async function openClickHouse(options: ConnectionCliOptions): Promise<OpenClickHouse> {
   const address = await serverAddress(options);
+  clusterOf(options.cluster, address);
   if (address !== undefined) {
-    const client = clientFor(address, options.database);
+    const client = clientFor(address, options);
     await reach(client, address.url);
     return { client, close: () => client.close() };
   }
   const password = await passwordOf(options);
   const found = await onDirectory(options.data, password);
   const url = typeof found === 'string' ? found : found.url;
-  const client = clientFor({ url, username: 'default', password }, options.database);
+  const client = clientFor({ url, username: 'default', password }, options);
   return {
     client,
     close: async () => {

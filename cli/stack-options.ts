@@ -4,6 +4,7 @@ import { isLoopback } from '#sinks/clickhouse/server/server-options.ts';
 import { CliError } from './cli-error.ts';
 import {
   addConnectionOptions,
+  clusterOf,
   passwordOf,
   serverAddress,
   type ConnectionCliOptions,
@@ -28,13 +29,14 @@ export function addStackOptions(command: Command): Command {
 /** The stack's part of a command's options. Throws usage errors that name the option. */
 export async function stackOptions(
   options: StackCliOptions,
-): Promise<Pick<StackOptions, 'dataDir' | 'server' | 'database' | 'port' | 'host' | 'password'>> {
+): Promise<Pick<StackOptions, 'dataDir' | 'server' | 'cluster' | 'database' | 'port' | 'host' | 'password'>> {
   const port = Number(options.port);
   if (!/^\d+$/.test(options.port) || port > 65_535)
     throw new CliError('usage', `--port: '${options.port}' is no port (0 to 65535)`);
   const server = await serverAddress(options);
   const common = { dataDir: options.data, database: options.database, port, host: options.host };
-  if (server !== undefined) return { ...common, server };
+  const cluster = clusterOf(options.cluster, server);
+  if (server !== undefined) return { ...common, server, ...(cluster === undefined ? {} : { cluster }) };
   const password = await passwordOf(options);
   if (!isLoopback(options.host) && password === '') {
     throw new CliError(

@@ -23,6 +23,8 @@ import type { RecordingManifest } from '#engine/replay/recording.ts';
 import type { App } from '#engine/topology/app.ts';
 import type { Parameters } from '#engine/topology/processor.ts';
 import { startClickHouseSink, type ClickHouseSink } from '#sinks/clickhouse/clickhouse-sink.ts';
+import { ACROSS_SHARDS } from '#sinks/clickhouse/client.ts';
+import type { Cluster } from '#sinks/clickhouse/cluster.ts';
 import type { Migration } from '#sinks/clickhouse/migration.ts';
 import { nextOffsets } from '#sinks/clickhouse/next-offsets.ts';
 import { prepareTables } from '#sinks/clickhouse/prepare-tables.ts';
@@ -54,6 +56,8 @@ export interface StackOptions {
   /** A ClickHouse server to use instead of the embedded one. */
   readonly server?: { readonly url: string; readonly username: string; readonly password: string };
   readonly database: string;
+  /** Of that server's, for the tables; undefined: they are on the server alone. */
+  readonly cluster?: Cluster;
   readonly port?: number;
   readonly host?: string;
   /** Of the embedded server's user `default`. */
@@ -104,15 +108,16 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     username: options.server?.username ?? 'default',
     password: options.server?.password ?? options.password ?? '',
     application: 'weir',
+    clickhouse_settings: ACROSS_SHARDS,
     log: { level: ClickHouseLogLevel.OFF },
   });
   const incarnation = randomUUID().replaceAll('-', '').slice(0, 16);
   let lease: WriterLease | undefined;
   try {
-    const tables = app.streams.map((stream) => tableOf(stream, database));
+    const tables = app.streams.map((stream) => tableOf(stream, database, options.cluster));
     await reachClickHouse(client, url);
     await prepareTables(client, tables, options.migrations);
-    lease = await acquireWriterLease(client, database, incarnation, server !== undefined);
+    lease = await acquireWriterLease(client, database, incarnation, server !== undefined, options.cluster);
     return await assemble(options, { url, client, server, tables, incarnation, lease });
   } catch (error) {
     await lease?.release();

@@ -16,8 +16,12 @@ SELECT
     max(downtime_ms) AS downtime_max_ms,
     if(countIf(isNotNull(expected_downtime_ms)) = 0, NULL,
         quantileExactIf(0.5)(assumeNotNull(expected_downtime_ms), isNotNull(expected_downtime_ms))) AS forecast_p50_ms
-FROM (SELECT *, toString(target_node) AS node FROM migration_outcomes)
-WHERE outcome = 'completed' AND ended_at >= {since:DateTime64(3)}
+FROM
+(
+    SELECT toString(target_node) AS node, downtime_ms, expected_downtime_ms
+    FROM migration_outcomes
+    WHERE outcome = 'completed' AND ended_at >= {since:DateTime64(3)}
+)
 GROUP BY GROUPING SETS ((node), ())
 HAVING migrations > 0
 ORDER BY grouping(node) DESC, target_node

@@ -17,7 +17,11 @@ SELECT
     if(o.migration_uid = '', 'under way', toString(o.outcome)) AS outcome,
     if(o.migration_uid = '', NULL, dateDiff('millisecond', a.at, o.ended_at) / 1000) AS seconds_to_end,
     o.downtime_ms AS downtime_ms
-FROM (SELECT *, assumeNotNull(migration_uid) AS uid FROM migration_alerts WHERE kind = 'will_not_converge') AS a
+FROM
+(
+    SELECT *, assumeNotNull(migration_uid) AS uid
+    FROM migration_alerts
+    WHERE kind = 'will_not_converge' AND at >= {since:DateTime64(3)}
+) AS a
 LEFT JOIN migration_outcomes AS o ON o.device_id = a.device_id AND o.migration_uid = a.uid
-WHERE a.at >= {since:DateTime64(3)}
 ORDER BY warned_at DESC, migration_uid

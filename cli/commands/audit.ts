@@ -45,7 +45,7 @@ async function audit(options: AuditOptions, io: CliIo): Promise<void> {
           connection: targets.connection,
           client,
           app: weirApp.name,
-          tables: weirApp.streams.map((stream) => tableOf(stream, targets.database)),
+          tables: weirApp.streams.map((stream) => tableOf(stream, targets.database, targets.cluster)),
           onPartition: (topic, partition) => {
             progress.update(`reading ${topic}/${partition}`);
           },

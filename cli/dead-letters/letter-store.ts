@@ -46,7 +46,7 @@ export function withLetterStore<T>(
 ): Promise<T> {
   return withSignals(io, (signal) =>
     withProgress(io, 'finding Kafka and ClickHouse', async (progress) => {
-      const { connection, server, database } = await findTargets(options, {
+      const { connection, server, database, cluster } = await findTargets(options, {
         onStep: (step) => {
           progress.update(step);
         },
@@ -57,7 +57,7 @@ export function withLetterStore<T>(
         existingOnly: true,
       });
       const client = openClient(server);
-      const table = tableOf(deadLetters, database);
+      const table = tableOf(deadLetters, database, cluster);
       let reading: Promise<KafkaReader> | undefined;
       const reader = (): Promise<KafkaReader> =>
         (reading ??= KafkaReader.connect({ kafka: kafkajsConfig(connection), maxWaitMs: 50 }));

@@ -7,7 +7,13 @@ import { parseConfig, readConfigFile } from './config-file.ts';
 describe('a configuration file', () => {
   it('gives what it holds', () => {
     const kafka = { brokers: ['kafka-1:9093'], tls: true };
-    const clickhouse = { url: 'https://ch:8443', user: 'weir', passwordFile: '/run/ch', database: 'weir' };
+    const clickhouse = {
+      url: 'https://ch:8443',
+      user: 'weir',
+      passwordFile: '/run/ch',
+      database: 'weir',
+      cluster: 'main',
+    };
     const parameters = { 'migration.device-failover': { holdDownMs: 5000, name: 'a=b', isOn: true } };
     expect(parseConfig({ kafka, clickhouse, workers: 3, only: ['migration'], parameters }, 'f')).toEqual({
       kafka,

@@ -2,7 +2,8 @@
  * The configuration file of `weir up`, `weir.config.json`:
  *
  *     { "kafka": { "brokers": ["kafka-1:9093"], "tls": true, "sasl": { ... } },
- *       "clickhouse": { "url": "https://clickhouse:8443", "user": "weir", "passwordFile": "/run/secrets/clickhouse", "database": "weir" },
+ *       "clickhouse": { "url": "https://clickhouse:8443", "user": "weir", "passwordFile": "/run/secrets/clickhouse", "database": "weir",
+ *                       "cluster": "main" },
  *       "workers": 3,
  *       "only": ["migration"],
  *       "parameters": { "migration.device-failover": { "holdDownMs": 5000 } } }
@@ -24,6 +25,7 @@ export interface ConfigFile {
     readonly user?: string;
     readonly passwordFile?: string;
     readonly database?: string;
+    readonly cluster?: string;
   };
   readonly workers?: number;
   readonly only?: readonly string[];
@@ -35,7 +37,7 @@ type Fields = Readonly<Record<string, unknown>>;
 
 const defaultFile = 'weir.config.json';
 const names = ['kafka', 'clickhouse', 'workers', 'only', 'parameters'];
-const clickhouseNames = ['url', 'user', 'passwordFile', 'database'];
+const clickhouseNames = ['url', 'user', 'passwordFile', 'database', 'cluster'];
 
 /** The file that is named, or `weir.config.json` where it exists. @throws CliError `usage` that names the setting */
 export async function readConfigFile(path: string | undefined): Promise<ConfigFile> {

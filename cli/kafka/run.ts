@@ -15,6 +15,7 @@ import type { TruncatedInputs } from '#engine/kafka/driver/task-environment.ts';
 import { taskCount } from '#engine/topology/app.ts';
 import type { Parameters } from '#engine/topology/processor.ts';
 import { openClient } from '#sinks/clickhouse/client.ts';
+import { requireCluster } from '#sinks/clickhouse/cluster-check.ts';
 import { startKafkaSink, type KafkaSink } from '#sinks/clickhouse/kafka/kafka-sink.ts';
 import { refuseLostTables } from '#sinks/clickhouse/kafka/refuse-lost-tables.ts';
 import { prepareTables } from '#sinks/clickhouse/prepare-tables.ts';
@@ -74,7 +75,7 @@ const workersShare = 0.6;
  */
 export async function startRun(config: RunConfig): Promise<KafkaRun> {
   const { targets, signal } = config;
-  const { connection, server, database } = targets;
+  const { connection, server, database, cluster } = targets;
   const { url, username, password } = server;
   const step = (name: string): void => {
     signal.throwIfAborted();
@@ -83,7 +84,7 @@ export async function startRun(config: RunConfig): Promise<KafkaRun> {
   step('checking topics');
   await ensureTopics(connection, plannedTopics(weirApp));
   step('checking tables');
-  const tables = weirApp.streams.map((stream) => tableOf(stream, database));
+  const tables = weirApp.streams.map((stream) => tableOf(stream, database, cluster));
   await prepare(config, tables);
   const client = openClient({ url, username, password, database });
   const undo: (() => Promise<unknown>)[] = [() => client.close()];
@@ -107,11 +108,12 @@ export async function startRun(config: RunConfig): Promise<KafkaRun> {
 /** Over a client without a database of its own: it may be one that is created here. */
 async function prepare(config: RunConfig, tables: readonly Table[]): Promise<void> {
   const { targets, acceptedEmptyTables: accepted, signal } = config;
-  const { connection, server } = targets;
+  const { connection, server, cluster } = targets;
   const { url, username, password } = server;
   const client = openClient({ url, username, password });
   try {
     await reachClickHouse(client, url);
+    if (cluster !== undefined) await requireCluster(client, cluster);
     await refuseLostTables({ connection, client, app: weirApp.name, tables, accepted, signal });
     await prepareTables(client, tables, allMigrations());
   } finally {

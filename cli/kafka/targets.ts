@@ -10,8 +10,9 @@ import type { KafkaConnection } from '#engine/kafka/connection.ts';
 import { connectionFromSettings } from '#engine/kafka/connection-settings.ts';
 import { localStack, type LocalStack } from '#local/stack/local-stack.ts';
 import { kafkaDirectory } from '#local/stack/state-file.ts';
+import type { Cluster } from '#sinks/clickhouse/cluster.ts';
 import { CliError } from '../cli-error.ts';
-import { serverAddress, type ServerAddress } from '../connection-options.ts';
+import { clusterOf, serverAddress, type ServerAddress } from '../connection-options.ts';
 import { localStackConfig } from '../local/stack-config.ts';
 import { startLocalStack } from '../local/start-stack.ts';
 import { readConfigFile, type ConfigFile } from './config-file.ts';
@@ -27,6 +28,7 @@ export interface TargetOptions {
   readonly passwordFile?: string;
   /** As `user`. */
   readonly database: string;
+  readonly cluster?: string;
 }
 
 export interface Targets {
@@ -37,6 +39,8 @@ export interface Targets {
   readonly environment: NodeJS.ProcessEnv;
   readonly server: ServerAddress;
   readonly database: string;
+  /** On which the tables are; undefined: on the server alone. */
+  readonly cluster: Cluster | undefined;
   /** Whether Kafka is the local stack's. */
   readonly isLocalKafka: boolean;
   /** Whether ClickHouse is the local stack's. */
@@ -67,6 +71,7 @@ export async function findTargets(options: TargetOptions, io: Steps, config?: Co
   const namedServer = await serverOf(options, file);
   const database =
     options.database === 'default' ? (file.clickhouse?.database ?? 'default') : options.database;
+  const cluster = clusterOf(options.cluster ?? file.clickhouse?.cluster, namedServer);
   const isLocalKafka = named === undefined;
   const isLocalClickHouse = namedServer === undefined;
   const stack = isLocalKafka || isLocalClickHouse ? await runningStack(options, io) : undefined;
@@ -83,6 +88,7 @@ export async function findTargets(options: TargetOptions, io: Steps, config?: Co
     environment,
     server,
     database,
+    cluster,
     isLocalKafka,
     isLocalClickHouse,
   };

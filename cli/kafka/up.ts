@@ -122,7 +122,9 @@ interface Running {
 async function work(io: CliIo, running: Running, signal: AbortSignal): Promise<void> {
   const { config, targets, run, progress } = running;
   const { brokers } = targets.connection;
-  io.stdout.write(`Kafka: ${brokers.join(',')}\nClickHouse: ${shownAddress(targets.server.url)}\n`);
+  io.stdout.write(
+    `Kafka: ${brokers.join(',')}\nClickHouse: ${shownAddress(targets.server.url)}${clusterText(targets)}\n`,
+  );
   const rowsBefore = await rowCounts(run.client, run.tables);
   const ingest = config.ingest === undefined ? undefined : await startRunIngest(config.ingest, running);
   if (ingest !== undefined) io.stdout.write(`events over HTTP: ${ingest.url}\n`);
@@ -159,6 +161,9 @@ async function settle(run: KafkaRun, signal: AbortSignal): Promise<boolean> {
     over.abort();
   }
 }
+
+const clusterText = ({ cluster }: Targets): string =>
+  cluster === undefined ? '' : `, cluster ${cluster.name}`;
 
 /** Sources run, until their time is over or the user wants an end; then nothing new comes in. */
 async function feed(
@@ -198,6 +203,7 @@ async function summarize(
     reportOptions: [
       targets.isLocalClickHouse ? ` --data ${data}` : ` --url ${shownAddress(targets.server.url)}`,
       targets.database === 'default' ? '' : ` --database ${targets.database}`,
+      targets.cluster === undefined ? '' : ` --cluster ${targets.cluster.name}`,
     ].join(''),
   });
 }

@@ -79,9 +79,7 @@ export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof EngineError) return engineExitCodes[error.code] ?? exitCodes.failure;
   if (error instanceof ClientError) return clientExitCodes[error.code] ?? exitCodes.failure;
   if (error instanceof SinkError)
-    return error.code === 'clickhouse-transient' || error.code === 'not-only-writer'
-      ? exitCodes.environment
-      : exitCodes.failure;
+    return error.retryable || error.code === 'cluster-unusable' ? exitCodes.environment : exitCodes.failure;
   if (error instanceof AgentError) return error.code === 'config' ? exitCodes.usage : exitCodes.failure;
   if (error instanceof AggregateError && error.errors.length > 0)
     return Math.max(...error.errors.map(exitCodeOf)) as ExitCode;

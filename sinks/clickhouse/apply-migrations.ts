@@ -7,7 +7,7 @@
  *     is refused, and so is a database that a newer build has migrated.
  */
 import type { ClickHouseClient } from '@clickhouse/client';
-import { BOOKKEEPING, createBookkeeping, inTurn } from './bookkeeping.ts';
+import { catchUp, createBookkeeping } from './bookkeeping.ts';
 import { DDL, type DatabaseTarget } from './cluster.ts';
 import { SinkError } from './error.ts';
 import { classify, describeFailure } from './insert-error.ts';
@@ -68,13 +68,11 @@ async function apply(
   const { number, name, checksum } = migration;
   await naming(`migration ${fileOf(migration)}, its record`, () =>
     lock.during(migration, async () => {
-      await inTurn(() =>
-        client.command({
-          query: `INSERT INTO ${recordOf(target)} SELECT {number:UInt32}, {name:String}, {checksum:String}, now64(3)`,
-          query_params: { number, name, checksum },
-          clickhouse_settings: BOOKKEEPING,
-        }),
-      );
+      await client.command({
+        query: `INSERT INTO ${recordOf(target)} SELECT {number:UInt32}, {name:String}, {checksum:String}, now64(3)`,
+        query_params: { number, name, checksum },
+        clickhouse_settings: { async_insert: 0 },
+      });
     }),
   );
 }
@@ -122,14 +120,12 @@ async function createRecord(client: ClickHouseClient, target: DatabaseTarget): P
 
 /** One for each that is applied; the first record counts, should a migration have several. */
 async function appliedIn(client: ClickHouseClient, target: DatabaseTarget): Promise<readonly Applied[]> {
-  const result = await inTurn(() =>
-    client.query({
-      query: `SELECT number, argMin(name, applied_at) AS name, argMin(checksum, applied_at) AS checksum
+  await catchUp(client, target, 'weir_migrations');
+  const result = await client.query({
+    query: `SELECT number, argMin(name, applied_at) AS name, argMin(checksum, applied_at) AS checksum
 FROM ${recordOf(target)} GROUP BY number ORDER BY number`,
-      format: 'JSONEachRow',
-      clickhouse_settings: BOOKKEEPING,
-    }),
-  );
+    format: 'JSONEachRow',
+  });
   return result.json<Applied>();
 }
 

@@ -2,25 +2,30 @@
  * Tables of a few rows in which processes of Weir tell one another something: what was migrated, who may migrate, who
  * writes, which log the rows come from.
  *
- * I1  What was written is seen by every reader from then on, whichever servers of a cluster the two are connected to: each
- *     such table is replicated to all servers, written one insert after the other by a quorum, and read in sequence. (With
- *     parallel quorum inserts, ClickHouse's default, reading in sequence has no effect.)
+ * I1  What one has written the others see from then on, whichever servers of a cluster they are connected to: each such table
+ *     is replicated to all servers, and before it is read the server connected to catches up with all that is in Keeper, where an
+ *     insert is entered before it is acknowledged. So of two that write and then read, the later one sees both.
  *
- * Source: https://clickhouse.com/docs/operations/settings/settings#select_sequential_consistency
+ * Not by `insert_quorum`: it takes a majority of servers, so of two none may be down, and with one alone it waits for ever.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
-import { ClickHouseError, type ClickHouseClient } from '@clickhouse/client';
+import type { ClickHouseClient } from '@clickhouse/client';
 import { DDL, onCluster, type DatabaseTarget } from './cluster.ts';
 import { tablesEverywhere } from './cluster-check.ts';
 import { quoteName, quoteText } from './value-type.ts';
 
-/** Settings of reads and writes. Without a cluster they have no effect. */
-export const BOOKKEEPING = {
-  async_insert: 0,
-  insert_quorum: 'auto',
-  insert_quorum_parallel: 0,
-  select_sequential_consistency: '1',
-} as const;
+/** To be awaited before a read. */
+export async function catchUp(
+  client: ClickHouseClient,
+  { database, cluster }: DatabaseTarget,
+  table: string,
+  signal?: AbortSignal,
+): Promise<void> {
+  if (cluster === undefined) return;
+  await client.command({
+    query: `SYSTEM SYNC REPLICA ${quoteName(database)}.${quoteName(table)} LIGHTWEIGHT`,
+    ...(signal === undefined ? {} : { abort_signal: signal }),
+  });
+}
 
 /** Makes such a table where it is missing. `columns`: in brackets; `rest`: what comes after the engine. */
 export async function createBookkeeping(
@@ -39,23 +44,4 @@ export async function createBookkeeping(
 ENGINE = ${engine} ${rest}`,
     clickhouse_settings: DDL,
   });
-}
-
-/** UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE and REPLICA_IS_NOT_IN_QUORUM: another's write is on its way to the replicas. */
-const UNDER_WAY: ReadonlySet<string> = new Set(['286', '289']);
-const PAUSE_MS = 50;
-const LONGEST_MS = 10_000;
-
-/** Makes a request again as long as it was refused for another's write that is under way; up to 10 s. */
-export async function inTurn<T>(request: () => Promise<T>): Promise<T> {
-  const deadlineMs = performance.now() + LONGEST_MS;
-  for (;;) {
-    try {
-      return await request();
-    } catch (error) {
-      const isUnderWay = error instanceof ClickHouseError && UNDER_WAY.has(error.code);
-      if (!isUnderWay || performance.now() > deadlineMs) throw error;
-      await sleep(PAUSE_MS);
-    }
-  }
 }

@@ -7,7 +7,7 @@
  *     the other, withdraws and is refused.
  */
 import type { ClickHouseClient } from '@clickhouse/client';
-import { BOOKKEEPING, createBookkeeping, inTurn } from './bookkeeping.ts';
+import { catchUp, createBookkeeping } from './bookkeeping.ts';
 import type { Cluster, DatabaseTarget } from './cluster.ts';
 import { SinkError } from './error.ts';
 import { classify, describeFailure } from './insert-error.ts';
@@ -108,24 +108,20 @@ class Binding {
   }
 
   async write(log: string, state: State): Promise<void> {
-    await inTurn(() =>
-      this.#client.command({
-        query: `INSERT INTO ${this.#table} SELECT {log:String}, {state:String}, now64(6)`,
-        query_params: { log, state },
-        clickhouse_settings: BOOKKEEPING,
-      }),
-    );
+    await this.#client.command({
+      query: `INSERT INTO ${this.#table} SELECT {log:String}, {state:String}, now64(6)`,
+      query_params: { log, state },
+      clickhouse_settings: { async_insert: 0 },
+    });
   }
 
   /** The logs that are bound now. */
   async logs(): Promise<readonly string[]> {
-    const result = await inTurn(() =>
-      this.#client.query({
-        query: `SELECT log FROM ${this.#table} GROUP BY log HAVING argMax(state, at) = 'bound' ORDER BY log`,
-        format: 'JSONEachRow',
-        clickhouse_settings: BOOKKEEPING,
-      }),
-    );
+    await catchUp(this.#client, this.#target, 'weir_bound_log');
+    const result = await this.#client.query({
+      query: `SELECT log FROM ${this.#table} GROUP BY log HAVING argMax(state, at) = 'bound' ORDER BY log`,
+      format: 'JSONEachRow',
+    });
     return (await result.json<{ log: string }>()).map(({ log }) => log);
   }
 }

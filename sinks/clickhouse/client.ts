@@ -14,6 +14,12 @@ export interface ClientConfig {
   readonly requestTimeoutMs?: number;
 }
 
+/**
+ * Of queries over the shards of a cluster: a shard that is away is an error, not fewer rows, whatever the profile says; and what
+ * one is joined with comes from all of them (ClickHouse refuses such joins by default). Without a cluster they have no effect.
+ */
+export const ACROSS_SHARDS = { skip_unavailable_shards: 0, distributed_product_mode: 'global' } as const;
+
 /** Opens a client; `close` it at the end. Failures reach the caller as errors only: the client itself logs nothing. */
 export function openClient(config: ClientConfig): ClickHouseClient {
   const { url, username = 'default', password = '', maxConnections = 32, requestTimeoutMs = 60_000 } = config;
@@ -24,6 +30,7 @@ export function openClient(config: ClientConfig): ClickHouseClient {
     password,
     application: 'weir',
     max_open_connections: maxConnections,
+    clickhouse_settings: ACROSS_SHARDS,
     request_timeout: requestTimeoutMs,
     log: { level: ClickHouseLogLevel.OFF },
   });

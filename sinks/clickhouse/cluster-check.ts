@@ -7,7 +7,7 @@
  */
 import { ClickHouseError, type ClickHouseClient } from '@clickhouse/client';
 import { localName, type Cluster, type DatabaseTarget } from './cluster.ts';
-import { SinkError } from './error.ts';
+import { SinkError, reasonOf } from './error.ts';
 import { classify, describeFailure } from './insert-error.ts';
 import type { Table } from './tables.ts';
 import { quoteText } from './value-type.ts';
@@ -20,11 +20,6 @@ interface Server {
   /** Older servers do not tell. */
   readonly internal_replication?: number;
 }
-
-/** ClickHouse: no such table, no such setting, no right. */
-const NO_TABLE = '60';
-const NO_SETTING = '139';
-const NO_RIGHT = '497';
 
 const reachable = { skip_unavailable_shards: 1, output_format_json_quote_64bit_integers: 0 } as const;
 
@@ -43,14 +38,13 @@ async function ask<T>(client: ClickHouseClient, query: string, query_params = {}
 }
 
 /**
- * Resolves when the server that is connected to knows the cluster, has a Keeper, and all servers of it have the macros.
+ * Resolves when the server that is connected to knows the cluster, and all servers of it have the macros.
  *
  * @throws SinkError `cluster-unusable` saying what is missing; as ClickHouse answers
  */
 export async function requireCluster(client: ClickHouseClient, cluster: Cluster): Promise<void> {
   await naming(cluster, async () => {
     refuseDefinition(cluster, await ask<Server>(client, 'SELECT * FROM system.clusters'));
-    await requireKeeper(client, cluster);
     await requireMacros(client, cluster);
   });
 }
@@ -61,8 +55,11 @@ function refuseDefinition({ name }: Cluster, all: readonly Server[]): void {
     const known = [...new Set(all.map(({ cluster }) => cluster))].sort().join(', ');
     throw unusable(
       name,
-      `this server does not know it (${known === '' ? 'it knows none' : `it knows ${known}`}; system.clusters). ` +
-        'Name one that it knows, or add it to remote_servers on every server',
+      known === ''
+        ? 'this server knows no cluster (system.clusters). Add it to remote_servers on every server; an embedded ClickHouse ' +
+            'has none: clusters need servers of your own'
+        : `this server does not know it; it knows ${known} (system.clusters). Name one of these, or add it to remote_servers ` +
+            'on every server',
     );
   }
   const alone = servers.find(
@@ -77,20 +74,17 @@ function refuseDefinition({ name }: Cluster, all: readonly Server[]): void {
     );
 }
 
-async function requireKeeper(client: ClickHouseClient, { name }: Cluster): Promise<void> {
-  try {
-    await ask(client, `SELECT count() FROM system.zookeeper WHERE path = '/'`);
-  } catch (error) {
-    if (!(error instanceof ClickHouseError)) throw error;
-    // Who may not look there may still use it: the first statement will tell.
-    if (error.code === NO_RIGHT) return;
-    if (error.code !== NO_TABLE && error.code !== NO_SETTING) throw error;
-    throw unusable(
-      name,
-      'this server has no Keeper, without which no table is replicated and nothing is done ON CLUSTER. Give every server ' +
-        'the addresses of ClickHouse Keeper or ZooKeeper (<zookeeper> in its configuration)',
-    );
-  }
+/** What ClickHouse says where no Keeper is configured: to a replicated table, and to a statement ON CLUSTER. */
+const NO_KEEPER = /without ZooKeeper|no (Zookeeper|DistributedDDL) configuration/i;
+
+/** Whether a statement was refused for want of a Keeper: then what to do about it. */
+export function noKeeper({ name }: Cluster, error: unknown): SinkError | undefined {
+  if (!(error instanceof ClickHouseError) || !NO_KEEPER.test(error.message)) return undefined;
+  return unusable(
+    name,
+    'this server has no Keeper, without which no table is replicated and nothing is done ON CLUSTER. Give every server the ' +
+      `addresses of ClickHouse Keeper or ZooKeeper (<zookeeper>) and <distributed_ddl> (it says: ${reasonOf(error).trimEnd()})`,
+  );
 }
 
 async function requireMacros(client: ClickHouseClient, cluster: Cluster): Promise<void> {

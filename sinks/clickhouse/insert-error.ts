@@ -15,8 +15,7 @@ export type InsertFailure = 'transient' | 'data' | 'partitions' | 'permanent';
 
 /** Overload, time-outs, memory, a full disk, names and replicas that are away, a lock beside an ALTER, shutting down. */
 const TRANSIENT = new Set([
-  3, 107, 159, 198, 202, 203, 209, 210, 225, 236, 241, 242, 243, 279, 285, 286, 289, 319, 394, 425, 439, 473,
-  745, 999,
+  3, 107, 159, 198, 202, 203, 209, 210, 225, 236, 241, 242, 243, 279, 285, 319, 394, 425, 439, 473, 745, 999,
 ]);
 
 /** Values that a constraint, a conversion or a materialized view's expression refuses. */

@@ -12,7 +12,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClickHouseClient } from '@clickhouse/client';
-import { BOOKKEEPING, createBookkeeping, inTurn } from './bookkeeping.ts';
+import { catchUp, createBookkeeping } from './bookkeeping.ts';
 import type { DatabaseTarget } from './cluster.ts';
 import { fileOf, refused, type Migration } from './migration.ts';
 import { quoteName } from './value-type.ts';
@@ -110,27 +110,23 @@ export class MigrationLock {
   }
 
   async #write(state: State): Promise<void> {
-    await inTurn(() =>
-      this.#client.command({
-        query: `INSERT INTO ${this.#table} SELECT {id:String}, {holder:String}, {state:String}, now64(6)`,
-        query_params: { id: this.#id, holder: `process ${process.pid} on ${hostname()}`, state },
-        clickhouse_settings: BOOKKEEPING,
-      }),
-    );
+    await this.#client.command({
+      query: `INSERT INTO ${this.#table} SELECT {id:String}, {holder:String}, {state:String}, now64(6)`,
+      query_params: { id: this.#id, holder: `process ${process.pid} on ${hostname()}`, state },
+      clickhouse_settings: { async_insert: 0 },
+    });
   }
 
   /** Live claims of other processes. */
   async #others(): Promise<readonly Claim[]> {
-    const result = await inTurn(() =>
-      this.#client.query({
-        query: `SELECT argMax(state, at) AS state, any(holder) AS holder FROM ${this.#table}
+    await catchUp(this.#client, this.#target, 'weir_migration_lock');
+    const result = await this.#client.query({
+      query: `SELECT argMax(state, at) AS state, any(holder) AS holder FROM ${this.#table}
 WHERE id != {id:String} AND at > now64(6) - toIntervalMillisecond({leaseMs:UInt32})
 GROUP BY id HAVING state != 'released' ORDER BY id`,
-        query_params: { id: this.#id, leaseMs: this.#leaseMs },
-        format: 'JSONEachRow',
-        clickhouse_settings: BOOKKEEPING,
-      }),
-    );
+      query_params: { id: this.#id, leaseMs: this.#leaseMs },
+      format: 'JSONEachRow',
+    });
     return result.json<Claim>();
   }
 }

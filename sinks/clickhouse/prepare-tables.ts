@@ -11,8 +11,14 @@ import { refuseForgetfulTables } from './deduplication-check.ts';
 import { SinkError } from './error.ts';
 import { classify, describeFailure } from './insert-error.ts';
 import { applyMigrations } from './apply-migrations.ts';
-import { DDL, localName, onCluster } from './cluster.ts';
-import { refuseOtherKind, refuseTornTables, requireCluster, tablesEverywhere } from './cluster-check.ts';
+import { DDL, localName, onCluster, type Cluster } from './cluster.ts';
+import {
+  noKeeper,
+  refuseOtherKind,
+  refuseTornTables,
+  requireCluster,
+  tablesEverywhere,
+} from './cluster-check.ts';
 import type { Migration } from './migration.ts';
 import { addColumnStatements, createStatements, qualified, qualifiedLocal, type Table } from './tables.ts';
 import { ttlChanges } from './time-to-live.ts';
@@ -79,9 +85,9 @@ async function createMissing(
   const missing = tables.filter(({ name }) => !present.has(name) || !present.has(localName(name, cluster)));
   if (missing.length === 0) return;
   const sql = `CREATE DATABASE IF NOT EXISTS ${quoteName(database)}${onCluster(cluster)}`;
-  await run(client, sql, `database ${database}`);
+  await run(client, sql, `database ${database}`, cluster);
   for (const table of missing) {
-    for (const sql of createStatements(table)) await run(client, sql, `table ${nameOf(table)}`);
+    for (const sql of createStatements(table)) await run(client, sql, `table ${nameOf(table)}`, cluster);
   }
 }
 
@@ -164,10 +170,10 @@ function nameOf(table: Table): string {
   return `${table.database}.${table.name}`;
 }
 
-async function run(client: ClickHouseClient, query: string, place: string): Promise<void> {
+async function run(client: ClickHouseClient, query: string, place: string, cluster?: Cluster): Promise<void> {
   try {
     await client.command({ query, clickhouse_settings: DDL });
   } catch (error) {
-    throw describeFailure(error, classify(error), place);
+    throw (cluster && noKeeper(cluster, error)) ?? describeFailure(error, classify(error), place);
   }
 }

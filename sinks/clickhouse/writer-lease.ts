@@ -17,7 +17,7 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClickHouseClient } from '@clickhouse/client';
-import { BOOKKEEPING, createBookkeeping, inTurn } from './bookkeeping.ts';
+import { catchUp, createBookkeeping } from './bookkeeping.ts';
 import { bindDatabase, MEMORY_LOG } from './bound-log.ts';
 import type { Cluster, DatabaseTarget } from './cluster.ts';
 import { SinkError } from './error.ts';
@@ -181,40 +181,36 @@ COMMENT 'Which run of weir writes into this database'`,
   }
 
   async write(state: State, signal?: AbortSignal): Promise<void> {
-    const bound = within(signal);
-    await inTurn(() =>
-      this.#client.command({
-        query: `INSERT INTO ${this.#table}
+    await this.#client.command({
+      query: `INSERT INTO ${this.#table}
 SELECT {incarnation:String}, {state:String}, {host:String}, {space:String}, {pid:UInt32}, {ownsServer:Bool}, now64(3)`,
-        query_params: {
-          incarnation: this.#incarnation,
-          state,
-          host: hostname(),
-          space: this.#processSpace,
-          pid: process.pid,
-          ownsServer: this.#ownsServer,
-        },
-        clickhouse_settings: BOOKKEEPING,
-        abort_signal: bound,
-      }),
-    );
+      query_params: {
+        incarnation: this.#incarnation,
+        state,
+        host: hostname(),
+        space: this.#processSpace,
+        pid: process.pid,
+        ownsServer: this.#ownsServer,
+      },
+      clickhouse_settings: { async_insert: 0 },
+      abort_signal: within(signal),
+    });
   }
 
   /** Claims of others that are live. */
   async liveOthers(signal?: AbortSignal): Promise<readonly Claim[]> {
     const bound = within(signal);
-    const result = await inTurn(() =>
-      this.#client.query({
-        query: `SELECT incarnation, argMax(state, (heartbeat, state = 'released', state = 'held')) AS state, any(host) AS host,
+    await catchUp(this.#client, this.#target, 'weir_writer_lease', bound);
+    const result = await this.#client.query({
+      query: `SELECT incarnation, argMax(state, (heartbeat, state = 'released', state = 'held')) AS state, any(host) AS host,
        any(process_space) AS process_space, any(pid) AS pid, any(owns_server) AS owns_server, toUnixTimestamp64Milli(now64(3)) - toUnixTimestamp64Milli(max(heartbeat)) AS ageMs
 FROM ${this.#table} WHERE incarnation != {incarnation:String} AND heartbeat > now64(3) - toIntervalMillisecond({leaseMs:UInt32})
 GROUP BY incarnation HAVING state != 'released' ORDER BY incarnation`,
-        query_params: { incarnation: this.#incarnation, leaseMs: LEASE_MS },
-        format: 'JSONEachRow',
-        clickhouse_settings: { ...BOOKKEEPING, output_format_json_quote_64bit_integers: 0 },
-        abort_signal: bound,
-      }),
-    );
+      query_params: { incarnation: this.#incarnation, leaseMs: LEASE_MS },
+      format: 'JSONEachRow',
+      clickhouse_settings: { output_format_json_quote_64bit_integers: 0 },
+      abort_signal: bound,
+    });
     return (await result.json<Claim>()).filter((claim) => !this.#isDead(claim));
   }
 
