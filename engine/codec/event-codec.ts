@@ -9,7 +9,7 @@
  */
 import type { AvroType } from './avro-type.ts';
 import { avroType } from './avro-type.ts';
-import { slab } from './byte-slab.ts';
+import { ByteSlab } from './byte-slab.ts';
 import type { RecordSchema } from '#engine/topology/stream.ts';
 import { valueProblems } from './check-value.ts';
 import { CodecError, DecodeError } from './codec-error.ts';
@@ -24,7 +24,7 @@ import type { WriterSchema, WriterSchemas } from './writer-schemas.ts';
 export interface EventCodec<T> {
   /** The schema that `encode` writes with; announce it before the first record. */
   readonly writer: WriterSchema;
-  /** An event as framed bytes of their own. Throws a CodecError (`invalid-value`) naming every field that does not fit. */
+  /** An event as framed bytes, which nothing writes to again; they keep some others in memory (byte-slab.ts, I3). Throws a CodecError (`invalid-value`) naming every field that does not fit. */
   encode(value: T): Buffer;
   /** The event that framed bytes hold, as a plain object. Throws a DecodeError. */
   decode(bytes: Buffer): T;
@@ -57,6 +57,9 @@ export function eventCodec<T>(
   };
 }
 
+/** Of all events of this thread. */
+const slab = new ByteSlab();
+
 function encoder(type: AvroType, writer: WriterSchema, header: Buffer): (value: unknown) => Buffer {
   const headerBytes = header.length;
   return (value) => {
@@ -71,7 +74,7 @@ function encoder(type: AvroType, writer: WriterSchema, header: Buffer): (value: 
       }
       if (end >= 0) {
         for (let i = 0; i < headerBytes; i += 1) bytes[at + i] = header[i]!;
-        return slab.cut(at, end);
+        return slab.cut(bytes, at, end);
       }
       slab.reserve(bytes.length - at - end);
     }

@@ -8,7 +8,7 @@
 export type HeaderValue = string | Buffer | readonly (string | Buffer)[];
 export type Headers = Readonly<Record<string, HeaderValue>>;
 
-/** A record as read from a partition. `headers` may be read from the bytes each time: a copy by `{ ...record }` has none. */
+/** A record as read from a partition. What it holds may be read from the bytes when it is asked for: a copy by `{ ...record }` lacks it. */
 export interface LogRecord {
   readonly offset: number;
   readonly key: Buffer | null;

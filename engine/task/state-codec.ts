@@ -6,7 +6,7 @@
  */
 import type { Type as AvroType } from 'avsc';
 import { avroType } from '../codec/avro-type.ts';
-import { slab } from '../codec/byte-slab.ts';
+import { ByteSlab } from '../codec/byte-slab.ts';
 import { EngineError } from '../engine-error.ts';
 import { keyEntrySchema, taskMetaSchema, type KeyEntry, type TaskMeta } from '../records/generated.ts';
 import type { StateDefinition } from '../topology/processor.ts';
@@ -18,6 +18,9 @@ const kinds = { key: 0x6b, meta: 0x6d, row: 0x62, schema: 0x73 } as const;
 
 export const metaKey = Buffer.from([kinds.meta]);
 export const schemaKey = Buffer.from([kinds.schema]);
+
+/** Of all tasks of this thread. */
+const slab = new ByteSlab();
 
 /** Of one UTF-16 code unit. */
 const maxUtf8Bytes = 3;
@@ -34,7 +37,7 @@ function prefixed(kind: number, text: string): Buffer {
   slab.reserve(1 + maxUtf8Bytes * text.length);
   const { bytes, at } = slab;
   bytes[at] = kind;
-  return slab.cut(at, at + 1 + bytes.write(text, at + 1));
+  return slab.cut(bytes, at, at + 1 + bytes.write(text, at + 1));
 }
 
 export type ParsedKey =
@@ -159,7 +162,7 @@ export class StateCodec {
         const start = state === undefined ? stateAt - 1 : writeStateHead(bytes, stateAt, stateEnd - stateAt);
         if (state === undefined) bytes[start] = 0;
         const end = restType.encode(rest, bytes, stateEnd);
-        if (end >= 0) return slab.cut(start, end);
+        if (end >= 0) return slab.cut(bytes, start, end);
         slab.reserve(bytes.length - at - end);
       } else slab.reserve(bytes.length - at - stateEnd);
     }

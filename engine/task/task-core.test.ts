@@ -578,11 +578,16 @@ describe('commit and restore', () => {
       ...summing,
       state: { schema: newer, version: 2, initial: () => ({ sum: 0, count: 0 }) },
     };
-    const core = coreOf(upgraded, false);
-    core.restore(changelog);
-    const feed = new Feed(core, first);
-    feed.tick(2_000_000);
-    expect(core.prepare()?.changelog.length).toBe(3); // schema, the key's state, meta
+    const restored = (): TaskCore => {
+      const core = coreOf(upgraded, false);
+      core.restore(changelog);
+      const feed = new Feed(core, first);
+      feed.tick(2_000_000);
+      expect(core.prepare()?.changelog.length).toBe(3); // schema, the key's state, meta
+      return core;
+    };
+    restored(); // Not committed: the next one has it all to write again.
+    const core = restored();
     core.committed();
     const again = coreOf(upgraded, false);
     again.restore(core.snapshot());

@@ -3,8 +3,8 @@
  *
  * I1  Handlers are synchronous and deterministic: what they return follows from (state, event, at) alone. The replay
  *     driver makes ambient clocks and randomness throw.
- * I2  Handlers never change the state or the event that they are given; they return a new state. The engine relies on it
- *     to drop an uncommitted overlay; the replay driver freezes both.
+ * I2  Handlers never change the state or the event that they are given; they return a new state. The engine relies on it:
+ *     an event may be in several states, and a state is encoded when it is committed; the replay driver freezes both.
  * I3  `at` is one object reused by the engine between calls: take values from it, never keep it.
  */
 import type { EventOf, RecordSchema, Stream } from './stream.ts';

@@ -92,6 +92,7 @@ export function partitionPorts(
   return {
     source,
     incarnation: shared.incarnation,
+    isReplicated: table.cluster !== undefined,
     readRow: rowReader(table, (bytes) => codec.decode(bytes)),
     insert: (batch, stop, token) =>
       insertBatch({ shared, table, source, counters, place, patiently }, batch, stop, token),
@@ -201,10 +202,11 @@ function finisher(
 
 function withoutBytes(rejected: Rejected): Rejected {
   const { record, reason } = rejected;
+  const { offset, key, timestampMs } = record;
   const bytes = record.value?.length ?? 0;
   return {
     ...rejected,
-    record: { ...record, value: null, headers: {} },
+    record: { offset, key, timestampMs, value: null, headers: {} },
     reason: `${reason} (its ${bytes} bytes and its headers are left out: they are too large for a dead letter)`,
   };
 }

@@ -1,7 +1,8 @@
-/** What follows an aborted transaction of which a broker had taken a record without the producer's knowing. */
+/** Commits that librdkafka's queue and an abort get in the way of: more than the queue takes, and what follows an aborted transaction of which a broker had taken a record without the producer's knowing. */
 import { afterAll, expect, it } from 'vitest';
 import { OffsetsHandle } from '#engine/kafka/driver/offsets-handle.ts';
 import { type PlacedRecord, TransactionalProducer } from '#engine/kafka/driver/transactional-producer.ts';
+import { KafkaReader } from '#engine/kafka/reader/kafka-reader.ts';
 import { freePorts } from '#local/kafka/free-port.ts';
 import { createTopics, kafkaForFile } from './kafka.fixture.ts';
 import { readWithLibrdkafka } from './librdkafka.fixture.ts';
@@ -60,4 +61,28 @@ it('loses no record of the next transaction', async (context) => {
   expect(read.map(({ value }) => value)).toEqual(['before', 'after'].map(hex));
   const all = await readWithLibrdkafka(proxy.address, topic, 0, 'read_uncommitted');
   expect(all.map(({ value }) => value)).toEqual(['before', 'aborted', 'after'].map(hex));
+});
+
+it('commits more than the queue takes at once', async (context) => {
+  const kafka = local.of(context);
+  const large = 'larger-than-the-queue';
+  await createTopics(kafka, [{ topic: large }]);
+  const connection = { brokers: [proxy.address] };
+  const handle = await OffsetsHandle.open(connection, large, signal);
+  const producer = await TransactionalProducer.open(
+    { connection, transactionalId: large, offsets: handle },
+    signal,
+  );
+  // The queue takes 256 MiB. The same bytes again and again are nothing once they are compressed.
+  const value = Buffer.alloc(900_000, 'x');
+  const records = Array.from({ length: 400 }, () => ({ ...recordOf(''), topic: large, value }));
+  await producer.commit({ records, positions: [] });
+  await producer.close(2_000);
+  await handle.close(2_000);
+  const reader = await KafkaReader.connect({ kafka: { brokers: [proxy.address] } });
+  try {
+    expect(await reader.offsetOf(large, 0, 'end')).toBe(records.length + 1);
+  } finally {
+    await reader.close();
+  }
 });

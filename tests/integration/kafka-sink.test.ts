@@ -228,9 +228,10 @@ describe('bad records', () => {
     await scene.start();
     await scene.expectExactlyOnce();
     const [letter] = await scene.rows(
-      `SELECT value, reason FROM ${scene.app}.weir_dead_letters WHERE topic = '${stream!.topic}'`,
+      `SELECT source_key, value, reason FROM ${scene.app}.weir_dead_letters WHERE topic = '${stream!.topic}'`,
     );
     expect(letter).toEqual({
+      source_key: 'raw',
       value: null,
       reason: expect.stringContaining('999850 bytes and its headers are left out') as string,
     });

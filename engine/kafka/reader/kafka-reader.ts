@@ -28,7 +28,7 @@ export interface KafkaReaderConfig {
   readonly maxWaitMs?: number;
   /** Of one fetch of all partitions of a broker; 4 MiB by default. */
   readonly maxBytes?: number;
-  /** Of one partition in a fetch; 512 KiB by default. */
+  /** Of one partition in a fetch: no less than a batch may have, or such partitions are fetched one at a time. 1 MiB and some by default. */
   readonly maxBytesPerPartition?: number;
   /** A partition with more than this lying here is not fetched; 1 MiB by default. */
   readonly maxBufferedBytes?: number;
@@ -68,7 +68,7 @@ export class KafkaReader {
       kafka: config.kafka,
       maxWaitMs: config.maxWaitMs ?? 100,
       maxBytes: config.maxBytes ?? 4 << 20,
-      maxBytesPerPartition: config.maxBytesPerPartition ?? 1 << 19,
+      maxBytesPerPartition: config.maxBytesPerPartition ?? (1 << 20) + (1 << 16),
       maxBufferedBytes: config.maxBufferedBytes ?? 1 << 20,
       checkCrcs: config.checkCrcs ?? false,
       onProgress: config.onProgress ?? nothing,

@@ -16,15 +16,18 @@ function recordWith(
   key: string | null = null,
   value: string | null = null,
 ): LogRecord {
-  const body = Buffer.concat([
-    Buffer.from([0, 0, 0]), // attributes, timestamp and offset
-    varBytes(key),
-    varBytes(value),
-    varint(headers.length),
-    ...headers.flatMap(([name, value]) => [varBytes(name), varBytes(value)]),
-  ]);
+  const records: LogRecord[] = [];
+  const parts = [varBytes(key), varBytes(value), varint(headers.length)];
+  const flat = headers.flatMap(([name, text]) => [varBytes(name), varBytes(text)]);
+  expect(readRecords(batchOf([...parts, ...flat]), 0, records, 'here')).toBeUndefined();
+  return records[0]!;
+}
+
+/** A batch of one record that has these bytes from its key on. */
+function batchOf(parts: readonly Buffer[]): RecordBatch {
+  const body = Buffer.concat([Buffer.from([0, 0, 0]), ...parts]); // attributes, timestamp and offset
   // The length is not looked at, beyond where the next record would begin.
-  const batch: RecordBatch = {
+  return {
     baseOffset: 7,
     lastOffset: 7,
     producerId: -1n,
@@ -37,9 +40,6 @@ function recordWith(
     recordCount: 1,
     records: Buffer.concat([varint(1), body]),
   };
-  const records: LogRecord[] = [];
-  expect(readRecords(batch, 0, records, 'here')).toBeUndefined();
-  return records[0]!;
 }
 
 describe('the text of a header', () => {
@@ -96,5 +96,24 @@ describe('a record as it was fetched', () => {
     }
     expect(recordWith([], 'key', null).value).toBeNull();
     expect(recordWith([], null, 'value').value?.toString()).toBe('value');
+  });
+});
+
+describe('a damaged batch', () => {
+  const none = varint(-1);
+  const damages: readonly (readonly [string, readonly Buffer[]])[] = [
+    ['a key of -2 bytes', [varint(-2), none, varint(0)]],
+    ['a value of -2 bytes', [none, varint(-2), varint(0)]],
+    ['a key past its end', [varint(3), Buffer.from('ab')]],
+    ['a value past its end', [none, varint(9), Buffer.from('ab')]],
+    ["a header's name of -2 bytes", [none, none, varint(1), varint(-2), none]],
+    ["a header's value past its end", [none, none, varint(1), varBytes('a'), varint(9), Buffer.from('b')]],
+    ['more headers than it has bytes', [none, none, varint(2), varBytes('a'), varBytes('b')]],
+  ];
+  // Whoever takes a record of it may rely on key, value and headers.
+  it.each(damages)('with %s is refused before any of it is taken', (_, parts) => {
+    const records: LogRecord[] = [];
+    expect(readRecords(batchOf(parts), 0, records, 'here')).toMatchObject({ code: 'corrupt-batch' });
+    expect(records).toEqual([]);
   });
 });
