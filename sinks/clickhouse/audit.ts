@@ -5,7 +5,9 @@
  * were compacted away, expired (TTL), or are control records of Kafka leave gaps too: the caller knows how many to expect.
  */
 import type { ClickHouseClient } from '@clickhouse/client';
+import { localName } from './cluster.ts';
 import { qualified, type Table } from './tables.ts';
+import { quoteName } from './value-type.ts';
 
 /** What a table holds of one partition. */
 export interface PartitionAudit {
@@ -74,35 +76,44 @@ export interface OffsetRange {
 const inRange =
   'WHERE _topic = {topic:String} AND _partition = {partition:Int32} AND _offset >= {from:Int64} AND _offset < {to:Int64}';
 
+/** A table by its name, and the cluster that it is on. */
+type Place = Pick<Table, 'database' | 'name' | 'cluster'>;
+
+/** Where rows are looked for: a replica may not have them yet that another has, so on a cluster in all that answer. */
+const anywhere = ({ database, name, cluster }: Place): string =>
+  cluster === undefined
+    ? qualified({ database, name })
+    : `clusterAllReplicas(${quoteName(cluster.name)}, ${qualified({ database, name: localName(name, cluster) })})`;
+
 /** The offsets of a partition in [from, to) that are in a table. */
 export async function presentOffsets(
   client: ClickHouseClient,
-  table: Pick<Table, 'database' | 'name'>,
+  table: Place,
   range: OffsetRange,
   signal: AbortSignal,
 ): Promise<ReadonlySet<number>> {
   const result = await client.query({
-    query: `SELECT DISTINCT _offset AS offset FROM ${qualified(table)} ${inRange}`,
+    query: `SELECT DISTINCT _offset AS offset FROM ${anywhere(table)} ${inRange}`,
     query_params: { ...range },
     format: 'JSONEachRow',
-    clickhouse_settings: { output_format_json_quote_64bit_integers: 0 },
+    clickhouse_settings: { output_format_json_quote_64bit_integers: 0, skip_unavailable_shards: 1 },
     abort_signal: signal,
   });
   return new Set((await result.json<{ offset: number }>()).map(({ offset }) => offset));
 }
 
-/** How many rows of a partition with offsets in [from, to) are in a table. */
+/** How many rows of a partition with offsets in [from, to) are in a table; on a cluster, how many offsets. */
 export async function countPresent(
   client: ClickHouseClient,
-  table: Pick<Table, 'database' | 'name'>,
+  table: Place,
   range: OffsetRange,
   signal: AbortSignal,
 ): Promise<number> {
   const result = await client.query({
-    query: `SELECT count() AS present FROM ${qualified(table)} ${inRange}`,
+    query: `SELECT ${table.cluster === undefined ? 'count()' : 'uniqExact(_offset)'} AS present FROM ${anywhere(table)} ${inRange}`,
     query_params: { ...range },
     format: 'JSONEachRow',
-    clickhouse_settings: { output_format_json_quote_64bit_integers: 0 },
+    clickhouse_settings: { output_format_json_quote_64bit_integers: 0, skip_unavailable_shards: 1 },
     abort_signal: signal,
   });
   const [row] = await result.json<{ present: number }>();

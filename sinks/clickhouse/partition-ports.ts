@@ -29,6 +29,8 @@ export interface PartitionPorts {
   readonly readRow: ReadRow;
   /** Of the log: see intent.ts, I3. */
   readonly incarnation: string;
+  /** Whether the table has replicas, of which one may have rows that the others do not have yet. */
+  readonly isReplicated?: boolean;
   /** @param token instead of the promise's own, for what is inserted beside the promise */
   insert(batch: Batch, stop: AbortSignal, token?: string): Promise<InsertOutcome>;
   /** What is remembered of tokens, for a promise (token-memory.ts). */

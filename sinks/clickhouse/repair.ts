@@ -8,6 +8,8 @@
  *     zombie, do it once.
  * I2  The views behind the table have had these rows with the repetition, and take them again with the repair, whose token they do not
  *     know. ClickHouse has no way to leave them out, so it is told, and before it is done: who finds it done cannot know.
+ * I3  Nothing is repaired on a cluster. A replicated table notes a token in Keeper together with the part that has the rows: some replica
+ *     has them, and would bring them beside those of the repair.
  */
 import { createHash } from 'node:crypto';
 import { Batch } from './batch.ts';
@@ -35,7 +37,8 @@ export interface Repairing {
  * `stop` aborts.
  */
 export async function haveAllRows(batch: Batch, repairing: Repairing, stop: AbortSignal): Promise<void> {
-  const { promised } = repairing;
+  const { promised, ports } = repairing;
+  if (ports.isReplicated === true) return comeFromReplica(batch, repairing, stop);
   for (let repairs = 0; !(await isAllThere(batch, repairing, stop)); repairs += 1) {
     if (repairs === MAX_REPAIRS) {
       throw new SinkError(
@@ -46,6 +49,18 @@ export async function haveAllRows(batch: Batch, repairing: Repairing, stop: Abor
     }
     if (repairs === 0) await tellOfViews(batch, repairing, stop);
     await insertMissing(batch, repairs, repairing, stop);
+  }
+}
+
+/** I3. Waits until a replica that answers has the rows. */
+async function comeFromReplica(batch: Batch, repairing: Repairing, stop: AbortSignal): Promise<void> {
+  const place = describePromise(repairing.promised);
+  for (let waits = 0; !(await isAllThere(batch, repairing, stop)); waits += 1) {
+    if (stop.aborted) throw new SinkError('stopped', `${place}: stopped`);
+    if (waits > 0) continue;
+    const what =
+      'Keeper knows its token, but no replica that answers has its rows: waiting for the one that has';
+    repairing.ports.onTrouble(new SinkError('clickhouse-transient', `${place}: ${what}`));
   }
 }
 
