@@ -5,6 +5,18 @@ const source = {
   ssr: { resolve: { conditions: ['weir-source'] } },
 };
 
+/** Fault tests that wait for a minute most of their time: two at a time. */
+const waiting = [
+  'tests/faults/{broker-unreachable,frozen-kafka-commands,sink-clickhouse-down,sink-clock-jumps}.test.ts',
+];
+
+/** What both kinds of fault tests have. */
+const faults = {
+  globalSetup: ['./tests/support/build-dist.ts'],
+  testTimeout: 600_000,
+  hookTimeout: 120_000,
+};
+
 export default defineConfig({
   ...source,
   test: {
@@ -38,14 +50,23 @@ export default defineConfig({
       {
         ...source,
         test: {
+          ...faults,
           name: 'faults',
           sequence: { groupOrder: 2 },
           include: ['tests/faults/**/*.test.ts'],
-          globalSetup: ['./tests/support/build-dist.ts'],
-          testTimeout: 600_000,
-          hookTimeout: 120_000,
+          exclude: waiting,
           // One cluster and its workers at a time: the tests measure time-outs.
           fileParallelism: false,
+        },
+      },
+      {
+        ...source,
+        test: {
+          ...faults,
+          name: 'faults-waiting',
+          sequence: { groupOrder: 3 },
+          include: waiting,
+          maxWorkers: 2,
         },
       },
     ],
