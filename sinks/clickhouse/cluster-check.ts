@@ -6,7 +6,7 @@
  * I2  A server that is down hinders no start: those that answer are asked. It is checked at the next start.
  */
 import { ClickHouseError, type ClickHouseClient } from '@clickhouse/client';
-import { localName, type Cluster, type DatabaseTarget } from './cluster.ts';
+import { localName, onAll, type Cluster, type DatabaseTarget } from './cluster.ts';
 import { SinkError, reasonOf } from './error.ts';
 import { classify, describeFailure } from './insert-error.ts';
 import type { Table } from './tables.ts';
@@ -22,10 +22,6 @@ interface Server {
 }
 
 const reachable = { skip_unavailable_shards: 1, output_format_json_quote_64bit_integers: 0 } as const;
-
-/** Reads from all servers of a cluster that answer. `table`: of the database `system`. */
-const onAll = ({ name }: Cluster, table: string): string =>
-  `clusterAllReplicas(${quoteText(name)}, 'system', ${quoteText(table)})`;
 
 async function ask<T>(client: ClickHouseClient, query: string, query_params = {}): Promise<readonly T[]> {
   const result = await client.query({

@@ -37,6 +37,10 @@ export const DDL = { distributed_ddl_task_timeout: '45' } as const;
 export const onCluster = (cluster: Cluster | undefined): string =>
   cluster === undefined ? '' : ` ON CLUSTER ${quoteName(cluster.name)}`;
 
+/** A system table of all servers of a cluster; with the setting `skip_unavailable_shards` of those that answer. */
+export const onAll = ({ name }: Cluster, table: string): string =>
+  `clusterAllReplicas(${quoteText(name)}, 'system', ${quoteText(table)})`;
+
 /** The name of the table that has the rows. */
 export const localName = (name: string, cluster: Cluster | undefined): string =>
   cluster === undefined ? name : `${name}_local`;

@@ -1,6 +1,6 @@
 /** Whether tables are there. */
 import type { ClickHouseClient } from '@clickhouse/client';
-import { localName } from './cluster.ts';
+import { localName, onAll } from './cluster.ts';
 import { SinkError } from './error.ts';
 import type { Table } from './tables.ts';
 
@@ -10,15 +10,21 @@ export interface MissingTables {
   readonly isEmpty: boolean;
 }
 
-/** Which of the tables are not there: those that have the rows, on a cluster those of this server. */
+/**
+ * Which of the tables are not there: those that have the rows, on a cluster those that no server has that answers. A server that
+ * joins a cluster has none, and is given them.
+ */
 export async function findMissingTables(
   client: ClickHouseClient,
   tables: readonly Table[],
 ): Promise<MissingTables> {
+  const cluster = tables.find((table) => table.cluster !== undefined)?.cluster;
+  const all = cluster === undefined ? 'system.tables' : onAll(cluster, 'tables');
   const found = await client.query({
-    query: 'SELECT database, name FROM system.tables WHERE database IN {databases:Array(String)}',
+    query: `SELECT DISTINCT database, name FROM ${all} WHERE database IN {databases:Array(String)}`,
     query_params: { databases: [...new Set(tables.map(({ database }) => database))] },
     format: 'JSONEachRow',
+    ...(cluster === undefined ? {} : { clickhouse_settings: { skip_unavailable_shards: 1 } }),
   });
   const rows = await found.json<{ database: string; name: string }>();
   const present = new Set(rows.map(({ database, name }) => JSON.stringify([database, name])));

@@ -78,7 +78,15 @@ it('exits with 1 when the positions of the group, or a table, are gone', async (
     expect.objectContaining({ topic, partition: 1, to: 0, unexpected: 10, first_unexpected: 0 }),
   );
 
-  await client.command({ query: `DROP TABLE ${database}.${linkStates.clickhouse.table}` });
+  const table = `${database}.${linkStates.clickhouse.table}`;
+  await client.command({ query: `DROP TABLE ${table}` });
+  await client.command({ query: `CREATE TABLE ${table} (something Int8) ENGINE = Memory` });
+  const another = await audit();
+  expect(another.exitCode).toBe(1);
+  expect(another.stderr).toContain(`${topic} could not be compared: table ${table}`);
+  expect(another.stderr).toContain('(ClickHouse code 47)');
+
+  await client.command({ query: `DROP TABLE ${table}` });
   await client.close();
   const dropped = await audit();
   expect(dropped.exitCode).toBe(1);

@@ -1,6 +1,6 @@
 /** Audits every partition of the topics of an app against its tables, as of the positions of the sink's group now. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ClickHouseClient } from '@clickhouse/client';
+import { ClickHouseError, type ClickHouseClient } from '@clickhouse/client';
 import { EngineError } from '#engine/engine-error.ts';
 import { answered } from '#engine/kafka/answered.ts';
 import { kafkaFailure } from '#engine/kafka/connection-failure.ts';
@@ -9,6 +9,7 @@ import { KafkaReader } from '#engine/kafka/reader/kafka-reader.ts';
 import { createCluster, type KafkaCluster } from '#engine/kafka/reader/kafkajs-cluster.ts';
 import { deadLetters } from '#engine/records/generated.ts';
 import { SinkError } from '../error.ts';
+import { classify, describeFailure } from '../insert-error.ts';
 import { describeMissing, findMissingTables } from '../missing-tables.ts';
 import type { Table } from '../tables.ts';
 import { answerMs, type AuditSources, auditTopic, isClean, type TopicAudit } from './audit-topic.ts';
@@ -152,6 +153,9 @@ async function auditOrReason(...of: Parameters<typeof auditTopic>): Promise<Foun
       (error instanceof EngineError && error.code === 'unknown-topic') ||
       (error instanceof SinkError && error.code === 'intent-invalid');
     if (isOfPartition) return error.message;
+    // A table that another made, or changed: the others can be compared all the same.
+    if (error instanceof ClickHouseError && classify(error) === 'permanent')
+      return describeFailure(error, 'permanent', `table ${of[1].database}.${of[1].name}`).message;
     throw error;
   }
 }
