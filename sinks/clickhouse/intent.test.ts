@@ -10,7 +10,7 @@ test('what is promised is read back', () => {
       length: fc.integer({ min: 1, max: 100_000 }),
       encoder: fc.nat(99),
       incarnation: fc.constantFrom('', '0', '9f00c2d1e8a7b634'),
-      memory: fc.constantFrom('', '0123456789abcdef:0:2s', '0123456789abcdef:tn4x2o:0,1c,zz'),
+      memory: fc.constantFrom('', '0123456789abcdef:tn4x2o:0,1c,zz:000000,1c2d3e,zzzzzz'),
       picks: fc.array(fc.nat(), { maxLength: 300 }),
     })
     .map(({ from, length, encoder, incarnation, memory, picks }) => ({
@@ -35,7 +35,8 @@ test('fits the metadata of a Kafka offset, however the left out records are spre
   // A batch is full at MAX_EXCLUDED, seen after each chunk; every other record of a chunk may be bad, in a sparse log.
   const count = MAX_EXCLUDED + CHUNK_RECORDS;
   const excluded = Array.from({ length: count }, (_, i) => from + 40_000_000 + 2 * i);
-  const memory = `${'f'.repeat(16)}:tn4x2o:${Array<string>(100).fill('zzzzzzz').join()}`;
+  const list = (each: string): string => Array<string>(50).fill(each).join();
+  const memory = `${'f'.repeat(16)}:tn4x2o:${list('zzzzzzz')}:${list('zzzzzz')}`;
   const intent = { to: from + 2 ** 40, encoder: 1, incarnation: 'f'.repeat(32), memory, excluded };
   expect(formatIntent(from, intent).length).toBeLessThan(4096);
 });

@@ -29,7 +29,7 @@ export const MAX_EXCLUDED = 100;
 const MARK = 'weir-intent';
 
 /**
- * The intent of a batch from `from` on, as offset metadata: `weir-intent encoder=1 to=120 log=9f00c2d1e8a7b634 memory=1f..:0:2s,1c excluded=3,7-9`
+ * The intent of a batch from `from` on, as offset metadata: `weir-intent encoder=1 to=120 log=9f00c2d1e8a7b634 memory=1f..:tn4x2o:2s,1c:8h2k0z,000000 excluded=3,7-9`
  * (what is excluded in base 36, from `from`; `log` only where it has an incarnation, `memory` only where there are views).
  */
 export function formatIntent(from: number, intent: Intent): string {

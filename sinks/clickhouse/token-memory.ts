@@ -7,30 +7,25 @@
  *
  * A plain MergeTree remembers its newest `non_replicated_deduplication_window` blocks, and numbers blocks rising, all partitions
  * of the table together. So a promise notes the largest number in each table (`mark`). Its block is younger than
- * that, and it is remembered while fewer were numbered since.
+ * that, and it is remembered while fewer were numbered since, and its rows were not dropped (block-numbers.ts).
  *
  * I1  `remembered` is said only where no token that was noted after the mark can be forgotten. Whatever cannot be known is `unknown`:
  *     a target that lacks a batch can be told and filled, rows that are there twice cannot be told from one another.
  * I2  A mark that is old is as right as a new one: the bound is lower.
  * I3  Whoever changed a definition may have made a window smaller and larger again, or given a view another name, under which
  *     its target knows no token: so the mark notes when each definition was changed.
+ * I4  A server that is killed between the token and the part has one without the other, in the table or in a target, whichever it writes
+ *     first; and one that is started again numbers blocks anew. So the mark notes when the server was started.
  *
  * Source: MergeTreeDeduplicationLog.cpp and MergeTreeSink.cpp of ClickHouse 26.7; docs/exactly-once.md says what was tried.
  */
 import { createHash } from 'node:crypto';
 import type { ClickHouseClient } from '@clickhouse/client';
 import type { OffsetRange } from './audit.ts';
+import { mayBeRefilled, partitionsUpTo, readBlocks, type Blocks } from './block-numbers.ts';
 import { localName } from './cluster.ts';
 import { reasonOf } from './error.ts';
-import {
-  fedFrom,
-  keyOf,
-  readDefaultWindows,
-  readTables,
-  windowOf,
-  type Fed,
-  type KnownTable,
-} from './fed-tables.ts';
+import { fedFrom, keyOf, readDefaultWindows, readTables, windowOf, type Fed } from './fed-tables.ts';
 import { fillStatements } from './fill-statements.ts';
 import { classify } from './insert-error.ts';
 import type { Table } from './tables.ts';
@@ -64,32 +59,27 @@ const REFRESH_MS = 10_000;
 const USABLE = 1 / 4;
 
 /** A mark must fit an offset's metadata (intent.ts, I2). */
-const MAX_TABLES = 100;
-
-/**
- * ClickHouse noted a token before it kept the part, so that what it has kept it also remembers after it was killed. Since then (autumn
- * of 2026, MergeTreeSink::commitPart) it notes it afterwards, and the fix may be in later patches of any release. So a server is taken
- * for one of before by when its source was last changed, or because it was tried (strace: the write to the log, then the rename).
- */
-const NOTES_FIRST_BEFORE = '2026-09-01';
-const TRIED = ['26.7.2.1'];
+const MAX_TABLES = 50;
 
 /** The start is reckoned from two clocks in whole seconds; a server younger than this could be taken for its predecessor. */
 const START_TOLERANCE_S = 2;
-const LEAST_UPTIME_S = 10;
+const LEAST_UPTIME_S = 4;
 
 interface Mark {
   readonly definitions: string;
-  /** When the server was started, seconds since 1970; 0 where it remembers across its death. */
+  /** When the server was started, seconds since 1970. */
   readonly startedAtS: number;
-  /** Of each table of `Fed`: the largest number of a block. */
-  readonly blocks: readonly number[];
+  /** Of each table of `Fed`: the largest number of a block, and what `partitionsUpTo` says of it. */
+  readonly newest: readonly number[];
+  readonly partitions: readonly string[];
 }
 
 interface Known {
   readonly fed: Fed;
   /** Or why there is none. */
   readonly mark: Mark | string;
+  /** Of each table of `Fed`, where there is a mark. */
+  readonly blocks: readonly Blocks[];
 }
 
 /** The memory of one table and its views. */
@@ -126,7 +116,7 @@ async function judge(
   text: string,
   range: OffsetRange,
 ): Promise<Judgement> {
-  const { fed, mark: now } = await readMark(client, table);
+  const { fed, mark: now, blocks } = await readMark(client, table);
   if (fed.feeds.length === 0) return { kind: 'no-views' };
   const then = parseMark(text);
   const why =
@@ -134,7 +124,7 @@ async function judge(
       ? now
       : then === undefined
         ? 'the promise does not say what the tables had then'
-        : await changedSince(client, fed, then, now);
+        : await changedSince(client, fed, blocks, then, now);
   if (why === undefined) return { kind: 'remembered' };
   return { kind: 'unknown', why, fill: await fillStatements(client, fed, range) };
 }
@@ -143,19 +133,24 @@ async function judge(
 async function changedSince(
   client: ClickHouseClient,
   fed: Fed,
+  found: readonly Blocks[],
   then: Mark,
   now: Mark,
 ): Promise<string | undefined> {
   if (then.definitions !== now.definitions)
     return 'the table, a view or its target was altered or made anew since';
   if (Math.abs(then.startedAtS - now.startedAtS) > START_TOLERANCE_S)
-    return 'ClickHouse was started again since, and may have kept the rows without their token';
+    return 'ClickHouse was started again since, and if it was killed, a token and its rows may not both be there';
   const defaults = await readDefaultWindows(client);
   for (const [index, each] of fed.tables.entries()) {
     const window = windowOf(each, defaults);
-    const used = (now.blocks[index] ?? NaN) - (then.blocks[index] ?? NaN);
+    const newest = then.newest[index] ?? NaN;
+    const blocks = found[index]!;
+    const used = blocks.newest - newest;
     if (!(used >= 0 && used < window * USABLE))
       return `${used} blocks went into ${each.database}.${each.name} since, which remembers ${window} (and of these a quarter is relied on)`;
+    if (partitionsUpTo(newest, blocks) !== then.partitions[index] || mayBeRefilled(newest, blocks))
+      return `rows of ${each.database}.${each.name} may have been dropped since with their tokens (TRUNCATE, DROP PARTITION, a TTL)`;
   }
   return undefined;
 }
@@ -165,15 +160,17 @@ async function readMark(client: ClickHouseClient, table: Table): Promise<Known> 
   const start = keyOf(table.database, localName(table.name, table.cluster));
   const fed = fedFrom(start, await readTables(client));
   const unfit = fed.feeds.length === 0 ? 'no view takes rows from it' : whyUnfit(fed);
-  if (unfit !== undefined) return { fed, mark: unfit };
+  if (unfit !== undefined) return { fed, mark: unfit, blocks: [] };
   try {
     const startedAtS = await readStart(client);
-    if (startedAtS === undefined) return { fed, mark: 'ClickHouse was started just now' };
+    if (startedAtS === undefined) return { fed, mark: 'ClickHouse was started just now', blocks: [] };
     const blocks = await readBlocks(client, fed.tables);
-    return { fed, mark: { definitions: hashOf(fed), startedAtS, blocks } };
+    const newest = blocks.map((each) => each.newest);
+    const partitions = blocks.map((each) => partitionsUpTo(each.newest, each));
+    return { fed, mark: { definitions: hashOf(fed), startedAtS, newest, partitions }, blocks };
   } catch (error) {
     if (classify(error) === 'transient') throw error;
-    return { fed, mark: `the blocks of the tables cannot be read: ${reasonOf(error)}` };
+    return { fed, mark: `the blocks of the tables cannot be read: ${reasonOf(error)}`, blocks: [] };
   }
 }
 
@@ -202,56 +199,26 @@ function hashOf({ tables, feeds }: Fed): string {
   return hash.digest('hex').slice(0, 16);
 }
 
-/** When the server was started, or 0 where that does not matter; undefined when it is too young to be told from another. */
+/** When the server was started, in seconds since 1970; undefined when it is too young to be told from its predecessor. */
 async function readStart(client: ClickHouseClient): Promise<number | undefined> {
   const result = await client.query({
-    query: `SELECT version() AS version, (SELECT value FROM system.build_options WHERE name = 'GIT_DATE') AS changed_at,
-       toInt32(uptime()) AS uptime_s, toInt32(toUnixTimestamp(now()) - uptime()) AS started_s`,
+    query: 'SELECT toInt32(uptime()) AS uptime_s, toInt32(toUnixTimestamp(now()) - uptime()) AS started_s',
     format: 'JSONEachRow',
   });
-  const [row] = await result.json<Server>();
-  if (row === undefined) return undefined;
-  if (notesFirst(row.version, row.changed_at ?? '')) return 0;
-  return row.uptime_s < LEAST_UPTIME_S ? undefined : row.started_s;
+  const [row] = await result.json<{ uptime_s: number; started_s: number }>();
+  return row === undefined || row.uptime_s < LEAST_UPTIME_S ? undefined : row.started_s;
 }
 
-interface Server {
-  readonly version: string;
-  readonly changed_at: string | null;
-  readonly uptime_s: number;
-  readonly started_s: number;
-}
-
-/** Whether a server notes a token before it keeps the part. `changedAt`: the date of its source, `2026-08-31 21:11:15 +0000`, or ''. */
-export function notesFirst(version: string, changedAt: string): boolean {
-  return TRIED.includes(version) || (/^2\d{3}-/.test(changedAt) && changedAt < NOTES_FIRST_BEFORE);
-}
-
-/** Parts that are merged away count, too: they say nothing that the merged one does not. */
-async function readBlocks(client: ClickHouseClient, tables: readonly KnownTable[]): Promise<number[]> {
-  const result = await client.query({
-    query: `SELECT database, table AS name, max(max_block_number) AS block FROM system.parts
-WHERE database IN {databases:Array(String)} AND table IN {names:Array(String)} GROUP BY database, name`,
-    query_params: {
-      databases: [...new Set(tables.map(({ database }) => database))],
-      names: [...new Set(tables.map(({ name }) => name))],
-    },
-    format: 'JSONEachRow',
-    clickhouse_settings: { output_format_json_quote_64bit_integers: 0 },
-  });
-  const rows = await result.json<{ database: string; name: string; block: number }>();
-  const blocks = new Map(rows.map(({ database, name, block }) => [keyOf(database, name), block]));
-  return tables.map(({ database, name }) => blocks.get(keyOf(database, name)) ?? 0);
-}
-
-/** `<definitions>:<start>:<blocks>`, numbers in base 36. */
-function formatMark({ definitions, startedAtS, blocks }: Mark): string {
-  return `${definitions}:${startedAtS.toString(36)}:${blocks.map((block) => block.toString(36)).join()}`;
+/** `<definitions>:<start>:<blocks>:<partitions>`, numbers in base 36. */
+function formatMark({ definitions, startedAtS, newest, partitions }: Mark): string {
+  const numbers = newest.map((block) => block.toString(36));
+  return `${definitions}:${startedAtS.toString(36)}:${numbers.join()}:${partitions.join()}`;
 }
 
 function parseMark(text: string): Mark | undefined {
-  const [definitions, start, blocks] = text.split(':');
-  if (definitions === undefined || start === undefined || blocks === undefined) return undefined;
+  const [definitions, start, blocks, partitions] = text.split(':');
+  if (definitions === undefined || start === undefined) return undefined;
+  if (blocks === undefined || partitions === undefined) return undefined;
   const numbers = blocks.split(',').map((block) => parseInt(block, 36));
-  return { definitions, startedAtS: parseInt(start, 36), blocks: numbers };
+  return { definitions, startedAtS: parseInt(start, 36), newest: numbers, partitions: partitions.split(',') };
 }
