@@ -15,6 +15,7 @@ import { BlockEncoder } from './native/block-encoder.ts';
 import type { PartitionPorts } from './partition-ports.ts';
 import { PartitionSink } from './partition-sink.ts';
 import type { Rejected } from './row-reader.ts';
+import type { Judgement } from './token-memory.ts';
 
 const stream = streamWith([]);
 const columns = columnsOf(stream);
@@ -137,6 +138,10 @@ function portsOf(world: World, death: Death | undefined, arriveAt: number | unde
     }
     return Promise.reject(new Crash());
   };
+  const judge = (mark: string): Judgement =>
+    world.isForgetful || mark !== 'then'
+      ? { kind: 'unknown', why: 'long ago', fill: ['fill it'] }
+      : { kind: 'remembered' };
   return {
     source: sourceOf(world),
     incarnation: world.owners.toString(16),
@@ -144,7 +149,9 @@ function portsOf(world: World, death: Death | undefined, arriveAt: number | unde
       record.offset === MALFORMED
         ? { record, code: 'malformed', reason: 'by design', mayResolve: false }
         : { event: { id: 'x', at: 0 }, record, deleted: false },
-    insert: (batch, _stop, ownToken) => {
+    insert: (batch, _stop, { token: ownToken, memory } = {}) => {
+      const judgement = memory === undefined ? undefined : judge(memory);
+      if (judgement?.kind === 'unknown') return Promise.resolve({ kind: 'kept-back', judgement });
       const token = ownToken ?? tokenOf(batch.incarnation, 't', 0, batch.from, batch.to);
       const offsets = offsetsIn(batch);
       return act(
@@ -157,12 +164,7 @@ function portsOf(world: World, death: Death | undefined, arriveAt: number | unde
       );
     },
     mark: () => Promise.resolve('then'),
-    judge: (_from, _to, mark) =>
-      Promise.resolve(
-        world.isForgetful || mark !== 'then'
-          ? { kind: 'unknown', why: 'long ago', fill: ['fill it'] }
-          : { kind: 'remembered' },
-      ),
+    judge: (_from, _to, mark) => Promise.resolve(judge(mark)),
     onTrouble: ({ message }) => world.troubles.push(message),
     presentOffsets: (from, to) =>
       act(() => new Set(world.rows.filter((offset) => offset >= from && offset < to))),

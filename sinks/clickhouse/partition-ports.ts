@@ -16,12 +16,24 @@ export interface PartitionLimits extends BatchLimits {
 /**
  * What became of an insert. `in`: ClickHouse says that it has the block, from now or, where the insert `isRepeated`, perhaps
  * only by its memory of the token. `too-large`: it touches too many
- * table partitions; a smaller one may go in. `refused`: some row of it is bad; the others may go in.
+ * table partitions; a smaller one may go in. `refused`: some row of it is bad; the others may go in. `kept-back`: a repetition that is not
+ * to be sent, or not once more.
  */
 export type InsertOutcome =
   | { readonly kind: 'in'; readonly isRepeated: boolean }
   | { readonly kind: 'too-large' }
-  | { readonly kind: 'refused'; readonly error: SinkError };
+  | { readonly kind: 'refused'; readonly error: SinkError }
+  | { readonly kind: 'kept-back'; readonly judgement: Judgement };
+
+export interface InsertOptions {
+  /** Instead of the promise's own, for what is inserted beside the promise. */
+  readonly token?: string;
+  /**
+   * For a batch whose rows are all in the table, which is sent for the targets of views: what its promise says is remembered. It is
+   * judged before each attempt, for each may be late.
+   */
+  readonly memory?: string;
+}
 
 /** What a partition's sink needs done by others. All wait out transient failures, and reject with `stopped` on abort. */
 export interface PartitionPorts {
@@ -31,8 +43,7 @@ export interface PartitionPorts {
   readonly incarnation: string;
   /** Whether the table has replicas, of which one may have rows that the others do not have yet. */
   readonly isReplicated?: boolean;
-  /** @param token instead of the promise's own, for what is inserted beside the promise */
-  insert(batch: Batch, stop: AbortSignal, token?: string): Promise<InsertOutcome>;
+  insert(batch: Batch, stop: AbortSignal, options?: InsertOptions): Promise<InsertOutcome>;
   /** What is remembered of tokens, for a promise (token-memory.ts). */
   mark(stop: AbortSignal): Promise<string>;
   /** Whether [from, to), promised with this mark, may be sent again although its rows are in the table. */

@@ -16,7 +16,7 @@
  *     half is an ordinary batch with an intent of its own, so a crash on the way changes nothing.
  * I5  What is missing although its token is known goes in under a token of its own (repair.ts).
  * I6  A promised batch that is in the table is sent again where views take rows from it, so that their targets have it, too, but only
- *     while its token is surely remembered; else it is told (token-memory.ts).
+ *     while its token is surely remembered, at each attempt; else it is told (token-memory.ts).
  * I7  A batch holds at most one chunk more than the limits allow.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -28,6 +28,7 @@ import { ENCODER_VERSION } from './native/block-encoder.ts';
 import type { InsertOutcome, PartitionLimits, PartitionPorts } from './partition-ports.ts';
 import { SCHEMA_POLL_MS, describePromise, restorePromised, type Promised } from './promised-batch.ts';
 import { haveAllRows, type Repairing } from './repair.ts';
+import type { Doubt } from './token-memory.ts';
 import { Waiter } from './waiter.ts';
 
 /** So many single rows refused one after another are no bad rows: the table or a view of it is wrong. */
@@ -198,9 +199,9 @@ export class PartitionSink {
     await this.#keep(batch, stop);
   }
 
-  /** Steps 3 and 4, for a batch that is promised. */
-  async #keep(batch: Batch, stop: AbortSignal): Promise<void> {
-    if (batch.rows > 0 && !(await this.#insert(batch, stop))) return;
+  /** Steps 3 and 4, for a batch that is promised. `memory`: see `InsertOptions`. */
+  async #keep(batch: Batch, stop: AbortSignal, memory?: string): Promise<void> {
+    if (batch.rows > 0 && !(await this.#insert(batch, stop, memory))) return;
     this.#position = batch.to;
     const { rejected } = batch;
     if (rejected.length === 0) return;
@@ -209,8 +210,12 @@ export class PartitionSink {
   }
 
   /** True when every row of the batch is in the table or rejected; false when smaller batches must be tried. */
-  async #insert(batch: Batch, stop: AbortSignal): Promise<boolean> {
-    const outcome = await this.#ports.insert(batch, stop);
+  async #insert(batch: Batch, stop: AbortSignal, memory?: string): Promise<boolean> {
+    const outcome = await this.#ports.insert(batch, stop, memory === undefined ? {} : { memory });
+    if (outcome.kind === 'kept-back') {
+      if (outcome.judgement.kind === 'unknown') this.#tellOfViews(batch, outcome.judgement);
+      return true;
+    }
     if (outcome.kind === 'in' && (outcome.isRepeated || batch.isRestored))
       await haveAllRows(batch, this.#repairing(batch), stop);
     if (outcome.kind === 'in') {
@@ -273,28 +278,22 @@ export class PartitionSink {
       );
       if (promised === undefined) return;
       const isIn = batch.rows > 0 && (await this.#ports.present(batch.from, batch.to, stop)) === batch.rows;
-      if (isIn && !(await this.#isToRepeat(batch, promised.memory, stop))) batch.encoder.clear();
-      await this.#keep(batch, stop);
+      await this.#keep(batch, stop, isIn ? promised.memory : undefined);
       if (this.#settled < this.#position) await this.#commitPlain(this.#position, stop);
     } finally {
       this.#release(batch);
     }
   }
 
-  /** Whether a batch that is in the table is sent again, for targets of views that may lack it. */
-  async #isToRepeat(batch: Batch, memory: string, stop: AbortSignal): Promise<boolean> {
-    const judgement = await this.#ports.judge(batch.from, batch.to, memory, stop);
-    if (judgement.kind === 'unknown') {
-      this.#ports.onTrouble(
-        new SinkError(
-          'views-in-doubt',
-          `${describePromise(this.#promised(batch))}: all rows are in the table, but an owner before died or was refused before it heard ` +
-            `that the targets of its materialized views have them, and to insert them again could double them: ${judgement.why}. Look ` +
-            `whether the targets have these rows, and where one lacks them: ${judgement.fill.join('; ')}`,
-        ),
-      );
-    }
-    return judgement.kind === 'remembered';
+  #tellOfViews(batch: Batch, { why, fill }: Doubt): void {
+    this.#ports.onTrouble(
+      new SinkError(
+        'views-in-doubt',
+        `${describePromise(this.#promised(batch))}: all rows are in the table, but an owner before died or was refused before it heard ` +
+          `that the targets of its materialized views have them, and to insert them again could double them: ${why}. Look ` +
+          `whether the targets have these rows, and where one lacks them: ${fill.join('; ')}`,
+      ),
+    );
   }
 
   async #commitPlain(offset: number, stop: AbortSignal): Promise<void> {

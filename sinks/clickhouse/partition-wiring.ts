@@ -14,11 +14,11 @@ import { SinkError } from './error.ts';
 import { classify, describeFailure } from './insert-error.ts';
 import { tokenOf } from './intent.ts';
 import { insertNative } from './native-insert.ts';
-import type { InsertOutcome, PartitionPorts } from './partition-ports.ts';
+import type { InsertOptions, InsertOutcome, PartitionPorts } from './partition-ports.ts';
 import { retryTransient, type RetryConfig, type Retrying } from './retry.ts';
 import { rowReader, type Rejected } from './row-reader.ts';
 import type { Table } from './tables.ts';
-import type { TokenMemory } from './token-memory.ts';
+import type { Judgement, TokenMemory } from './token-memory.ts';
 
 /** Who says so on a dead letter. */
 const READER = 'sink clickhouse';
@@ -94,8 +94,8 @@ export function partitionPorts(
     incarnation: shared.incarnation,
     isReplicated: table.cluster !== undefined,
     readRow: rowReader(table, (bytes) => codec.decode(bytes)),
-    insert: (batch, stop, token) =>
-      insertBatch({ shared, table, source, counters, place, patiently }, batch, stop, token),
+    insert: (batch, stop, options) =>
+      insertBatch({ shared, table, source, counters, memory, place, patiently }, batch, stop, options),
     mark: (stop) => patiently(() => unlessStopped(memory.mark(), stop), stop),
     judge: (from, to, mark, stop) =>
       patiently(() => unlessStopped(memory.judge(mark, range(from, to)), stop), stop),
@@ -141,6 +141,7 @@ interface Inserting {
   readonly table: Table;
   readonly source: PartitionSource;
   readonly counters: TableCounters;
+  readonly memory: TokenMemory;
   readonly place: string;
   readonly patiently: Patiently;
 }
@@ -149,21 +150,27 @@ async function insertBatch(
   to: Inserting,
   batch: Batch,
   stop: AbortSignal,
-  ownToken?: string,
+  options: InsertOptions = {},
 ): Promise<InsertOutcome> {
   const { shared, table, source, counters } = to;
-  const block = batch.encoder.encode(source.topic, source.partition);
-  const token = ownToken ?? tokenOf(batch.incarnation, source.topic, source.partition, batch.from, batch.to);
+  const { topic, partition } = source;
+  const { from, to: end } = batch;
+  const block = batch.encoder.encode(topic, partition);
+  const token = options.token ?? tokenOf(batch.incarnation, topic, partition, from, end);
   let attempts = 0;
+  const attempt = async (): Promise<Judgement | undefined> => {
+    if (options.memory !== undefined) {
+      const range = { topic, partition, from, to: end };
+      const judgement = await unlessStopped(to.memory.judge(options.memory, range), stop);
+      if (judgement.kind !== 'remembered') return judgement;
+    }
+    attempts += 1;
+    await insertNative(shared.client, { table, block, token }, stop);
+    return undefined;
+  };
   try {
-    await to.patiently(
-      () =>
-        shared.inserts.run(table, () => {
-          attempts += 1;
-          return insertNative(shared.client, { table, block, token }, stop);
-        }),
-      stop,
-    );
+    const judgement = await to.patiently(() => shared.inserts.run(table, attempt), stop);
+    if (judgement !== undefined) return { kind: 'kept-back', judgement };
   } catch (error) {
     if (error instanceof SinkError) throw error;
     const failure = classify(error);
@@ -174,7 +181,7 @@ async function insertBatch(
     return { kind: 'refused', error: described };
   }
   // What is inserted beside the promise was counted with it.
-  if (ownToken === undefined) counters.rows += batch.rows;
+  if (options.token === undefined) counters.rows += batch.rows;
   counters.bytes += block.length;
   counters.batches += 1;
   return { kind: 'in', isRepeated: attempts > 1 };

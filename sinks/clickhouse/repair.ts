@@ -107,7 +107,7 @@ async function insertMissing(
     const { topic, partition } = promised;
     const own = tokenOf(batch.incarnation, topic, partition, batch.from, batch.to);
     const token = `${own}/missing-${repair}-${offsets.digest('hex').slice(0, 32)}`;
-    if (missing.rows > 0) await ports.insert(missing, stop, token);
+    if (missing.rows > 0) await ports.insert(missing, stop, { token });
   } finally {
     ports.returnEncoder(missing.encoder);
   }

@@ -36,8 +36,14 @@ export type Judgement =
   | { readonly kind: 'no-views' }
   /** Its token is known to all: a repetition gives each target what it lacks. */
   | { readonly kind: 'remembered' }
-  /** `fill`: for each view of the table, the statement that gives its target the rows of the range. */
-  | { readonly kind: 'unknown'; readonly why: string; readonly fill: readonly string[] };
+  | Doubt;
+
+/** What is not known to be remembered. `fill`: for each view of the table, the statement that gives its target the rows of the range. */
+export interface Doubt {
+  readonly kind: 'unknown';
+  readonly why: string;
+  readonly fill: readonly string[];
+}
 
 export interface TokenMemory {
   /**

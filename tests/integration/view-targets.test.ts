@@ -4,7 +4,12 @@ import type { SinkConfig } from '#sinks/clickhouse/clickhouse-sink.ts';
 import { everyType, everyTypeEvent, type EveryType } from '#sinks/clickhouse/every-type.fixture.ts';
 import { openPipe, type Pipe } from './clickhouse-sink.fixture.ts';
 import { startTestServer, until, type TestServer } from './embedded-clickhouse.fixture.ts';
-import { pass, startFaultyClickHouse, type FaultyClickHouse } from './faulty-clickhouse.fixture.ts';
+import {
+  pass,
+  startFaultyClickHouse,
+  type Fault,
+  type FaultyClickHouse,
+} from './faulty-clickhouse.fixture.ts';
 
 let it: TestServer;
 let proxy: FaultyClickHouse;
@@ -162,14 +167,16 @@ describe('where a token may be forgotten, nothing is doubled, and it is told', (
       );
   };
 
-  test.each<[string, (scene: Scene, database: string) => Promise<void>, RegExp]>([
+  test.each<[string, number, (scene: Scene, database: string) => Promise<void>, RegExp]>([
     [
       "a view's target has taken more blocks than are relied on",
+      20,
       ({ run }, database) => others(run, `${database}.last`, 'large', '?'),
       /\d\d blocks went into views_\d+\.last since, which remembers 20/,
     ],
     [
       'the window was made smaller and larger again',
+      20,
       async ({ run, table }) => {
         // Times of changes are whole seconds.
         await new Promise((resolve) => setTimeout(resolve, 1100));
@@ -180,11 +187,13 @@ describe('where a token may be forgotten, nothing is doubled, and it is told', (
     ],
     [
       'a view has another name, under which its target knows no token',
+      10000,
       ({ run }, database) => run(`RENAME TABLE ${database}.second TO ${database}.other`),
       /was altered or made anew since/,
     ],
     [
       'a target was emptied and filled again',
+      10000,
       async ({ run }, database) => {
         // Its own view fills `last`, too.
         await run(`TRUNCATE TABLE ${database}.target`);
@@ -195,6 +204,7 @@ describe('where a token may be forgotten, nothing is doubled, and it is told', (
     ],
     [
       'a partition of a target was dropped and filled again',
+      10000,
       async ({ run }, database) => {
         await run(`ALTER TABLE ${database}.last DROP PARTITION 1`);
         await run(`INSERT INTO ${database}.last SELECT large FROM ${database}.target WHERE large % 3 = 1`);
@@ -203,6 +213,7 @@ describe('where a token may be forgotten, nothing is doubled, and it is told', (
     ],
     [
       'ClickHouse was killed, perhaps between a token and its rows',
+      10000,
       async () => {
         const pid = it.server.pid();
         process.kill(pid, 'SIGKILL');
@@ -210,12 +221,12 @@ describe('where a token may be forgotten, nothing is doubled, and it is told', (
       },
       /ClickHouse was started/,
     ],
-  ])('%s', (_, happen, why) =>
+  ])('%s', (_, size, happen, why) =>
     withViews(proxy.url, async (scene) => {
       const { pipe, run, table, isAll, counts, dieHaving, finish } = scene;
       const database = `views_${scenes}`;
       for (const each of [table, `${database}.target`, `${database}.last`])
-        await run(`ALTER TABLE ${each} MODIFY SETTING non_replicated_deduplication_window = 20`);
+        await run(`ALTER TABLE ${each} MODIFY SETTING non_replicated_deduplication_window = ${size}`);
       proxy.decide = ({ insertInto }) =>
         insertInto === everyType.clickhouse.table ? { kind: 'cut-answer' } : pass;
       pipe.send(events(ROWS));
@@ -261,6 +272,38 @@ describe('where a token may be forgotten, nothing is doubled, and it is told', (
       expect(await counts()).toEqual(everywhere);
     }));
 });
+
+test('a repetition that is refused for a while is judged again before it is sent once more', () =>
+  withViews(proxy.url, async ({ pipe, run, table, isAll, counts, dieHaving }) => {
+    const database = `views_${scenes}`;
+    const decide = (reply: Fault): void => {
+      proxy.decide = ({ insertInto }) => (insertInto === everyType.clickhouse.table ? reply : pass);
+    };
+    for (const each of [table, `${database}.target`, `${database}.last`])
+      await run(`ALTER TABLE ${each} MODIFY SETTING non_replicated_deduplication_window = 40`);
+    decide({ kind: 'cut-answer' });
+    pipe.send(events(ROWS));
+    await dieHaving(() => isAll(everywhere));
+    let refusals = 0;
+    const message = 'memory limit exceeded';
+    decide({ kind: 'answer', code: 241, name: 'MEMORY_LIMIT_EXCEEDED', message });
+    const troubles: string[] = [];
+    const sink = await pipe.start({
+      ...quick,
+      onRetry: () => (refusals += 1),
+      onTrouble: (error) => troubles.push(error.message),
+    });
+    await until(() => refusals > 4);
+    expect(troubles).toEqual([]);
+    for (let block = 0; block < 45; block += 1)
+      await run(`INSERT INTO ${database}.last SETTINGS async_insert = 0 VALUES (${-1 - block})`);
+    proxy.decide = () => pass;
+    await sink.drain();
+    expect(await sink.stop(5000)).toBe(true);
+    expect(troubles).toHaveLength(2);
+    expect(troubles[0]).toMatch(/blocks went into views_\d+\.last since/);
+    expect(await counts()).toEqual(everywhere);
+  }));
 
 test('a view that is made while a promise is open is told, too, and a table without views is not asked about', () =>
   withViews(proxy.url, async ({ pipe, run, isAll, counts, dieHaving, finish }) => {
