@@ -6,7 +6,8 @@ import { quoteName, quoteText } from './value-type.ts';
 
 /**
  * For each view of the table itself, the statement that gives its target the rows of a range: the view's own SELECT over these
- * rows. Views of the targets take them from there.
+ * rows. Views of the targets take them from there. Each has a token of its own: servers before 26.1 know an INSERT SELECT without one by its
+ * data, and take two ranges that aggregate to equal rows for one.
  */
 export async function fillStatements(
   client: ClickHouseClient,
@@ -20,7 +21,9 @@ export async function fillStatements(
     const names = (await columnsOf(client, view)).map(quoteName).join(', ');
     return (
       `INSERT INTO ${quoteName(target.database)}.${quoteName(target.name)} (${names}) SELECT ${names} FROM (${view.as_select}) ` +
-      `SETTINGS additional_table_filters = {${quoteText(`${source.database}.${source.name}`)}: ${quoteText(filter)}}`
+      `SETTINGS insert_deduplication_token = ${quoteText(`weir/fill/${view.database}.${view.name}/${topic}/${partition}/${from}-${to}`)}, ` +
+      'deduplicate_blocks_in_dependent_materialized_views = 1, max_insert_threads = 1, ' +
+      `additional_table_filters = {${quoteText(`${source.database}.${source.name}`)}: ${quoteText(filter)}}`
     );
   });
   return Promise.all(statements);

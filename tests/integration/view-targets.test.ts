@@ -268,7 +268,8 @@ describe('where a token may be forgotten, nothing is doubled, and it is told', (
         expect(message).toMatch(
           /\d\d blocks went into views_\d+\.test_every_types since, which remembers 20/,
         );
-      for (const message of told) await run(/INSERT INTO .*$/.exec(message)![0]);
+      // Each under a token of its own: whoever runs it twice changes nothing.
+      for (const message of [...told, ...told]) await run(/INSERT INTO .*$/.exec(message)![0]);
       expect(await counts()).toEqual(everywhere);
     }));
 });
