@@ -71,7 +71,7 @@ async function tellOfViews(batch: Batch, { ports, promised }: Repairing, stop: A
   ports.onTrouble(
     new SinkError(
       'views-in-doubt',
-      `${describePromise(promised)}: ClickHouse died and lost rows whose token it had noted; they are inserted again under another. The ` +
+      `${describePromise(promised)}: rows are missing whose token ClickHouse knows: it died before it kept them, or an ALTER DELETE or a TTL took them away; they are inserted again under another token. The ` +
         'table has each once, but targets of its materialized views may have them twice. Compare them with the table over these offsets',
     ),
   );
