@@ -13,6 +13,7 @@ import {
   readTables,
   windowOf,
   windowSetting,
+  type Fed,
   type KnownTable,
 } from './fed-tables.ts';
 import type { Table } from './tables.ts';
@@ -26,8 +27,19 @@ export async function refuseForgetfulTables(
   const defaults = await readDefaultWindows(client);
   for (const table of tables) {
     const start = keyOf(table.database, localName(table.name, table.cluster));
-    for (const each of fedFrom(start, known).tables) refuseForgetful(each, table, defaults);
+    const fed = fedFrom(start, known);
+    refuseUnresolved(fed, table);
+    for (const each of fed.tables) refuseForgetful(each, table, defaults);
   }
+}
+
+function refuseUnresolved({ unresolved }: Fed, { database, name }: Table): void {
+  if (unresolved.length === 0) return;
+  throw new SinkError(
+    'table-mismatch',
+    `table ${database}.${name} has a materialized view whose target cannot be found: ${unresolved.join(', ')}. Does the target exist, ` +
+      "and may the sink's user see it (GRANT SHOW TABLES)? Make it, or drop the view",
+  );
 }
 
 function refuseForgetful(known: KnownTable, table: Table, defaults: ReadonlyMap<string, number>): void {

@@ -1,7 +1,7 @@
 /**
  * Tables and what their materialized views fill, directly or in turn, as ClickHouse says.
  *
- * I1  An insert into a table touches it and the tables that `fedFrom` gives, and no others.
+ * I1  An insert into a table touches it and the tables that `fedFrom` gives, and no others, unless it names a view as unresolved.
  */
 import type { ClickHouseClient } from '@clickhouse/client';
 
@@ -34,6 +34,8 @@ export interface Fed {
   /** The table itself, then those that views fill from it, in the order of their names. */
   readonly tables: readonly KnownTable[];
   readonly feeds: readonly Feed[];
+  /** Views that take rows from these tables and whose targets cannot be found, as `<database>.<name>`. */
+  readonly unresolved: readonly string[];
 }
 
 const userDatabases = `database NOT IN ('system', 'INFORMATION_SCHEMA', 'information_schema')`;
@@ -54,14 +56,19 @@ FROM system.tables WHERE ${userDatabases}`,
 export function fedFrom(start: string, known: KnownTables): Fed {
   const tables = new Map<string, KnownTable>();
   const feeds: Feed[] = [];
+  const unresolved: string[] = [];
   const visit = (key: string): void => {
     const table = known.get(key);
     if (table === undefined || tables.has(key)) return;
     tables.set(key, table);
     for (const [database, name] of table.views) {
       const view = known.get(keyOf(database, name));
-      const target = view?.engine === 'MaterializedView' ? targetOf(view, known) : undefined;
-      if (view === undefined || target === undefined) continue;
+      if (view !== undefined && view.engine !== 'MaterializedView') continue;
+      const target = view && targetOf(view, known);
+      if (view === undefined || target === undefined) {
+        unresolved.push(`${database}.${name}`);
+        continue;
+      }
       feeds.push({ source: table, view, target });
       visit(keyOf(target.database, target.name));
     }
@@ -71,16 +78,21 @@ export function fedFrom(start: string, known: KnownTables): Fed {
   return {
     tables: first === undefined ? [] : [first, ...others.sort(byName)],
     feeds: feeds.sort((a, b) => byName(a.view, b.view)),
+    unresolved: unresolved.sort(),
   };
 }
 
+/** A name as ClickHouse prints it. */
+const NAME = '(`(?:[^`\\\\]|\\\\.)*`|\\w+)';
+const TO = new RegExp(
+  `^CREATE MATERIALIZED VIEW ${NAME}\\.${NAME} (?:REFRESH .*? )?TO (?:${NAME}\\.)?${NAME}`,
+  's',
+);
+
 /** Where a view's rows go: the table after TO, or its own inner one. */
 function targetOf(view: KnownTable, known: KnownTables): KnownTable | undefined {
-  const to = /^CREATE MATERIALIZED VIEW \S+ (?:REFRESH .*? )?TO (?:(`[^`]+`|\w+)\.)?(`[^`]+`|\w+)/s.exec(
-    view.create_table_query,
-  );
-  const name = to?.[2];
-  if (name !== undefined) return known.get(keyOf(unquote(to?.[1] ?? view.database), unquote(name)));
+  const [, , , database, name] = TO.exec(view.create_table_query) ?? [];
+  if (name !== undefined) return known.get(keyOf(unquote(database ?? view.database), unquote(name)));
   const byUuid = known.get(keyOf(view.database, `.inner_id.${view.uuid}`));
   return byUuid ?? known.get(keyOf(view.database, `.inner.${view.name}`));
 }
@@ -119,6 +131,17 @@ function byName(a: KnownTable, b: KnownTable): number {
   return keyOf(a.database, a.name) < keyOf(b.database, b.name) ? -1 : 1;
 }
 
+const ESCAPES: Readonly<Record<string, string>> = {
+  b: '\b',
+  f: '\f',
+  n: '\n',
+  r: '\r',
+  t: '\t',
+  0: '\0',
+};
+
+/** Source: writeBackQuotedString of ClickHouse. */
 function unquote(name: string): string {
-  return name.replaceAll('`', '');
+  if (!name.startsWith('`')) return name;
+  return name.slice(1, -1).replace(/\\(.)/gs, (_, escaped: string) => ESCAPES[escaped] ?? escaped);
 }

@@ -13,7 +13,7 @@
  *     a target that lacks a batch can be told and filled, rows that are there twice cannot be told from one another.
  * I2  A mark that is old is as right as a new one: the bound is lower.
  * I3  Whoever changed a definition may have made a window smaller and larger again, or given a view another name, under which
- *     its target knows no token: so the mark notes when each definition was changed.
+ *     its target knows no token: so the mark notes when each definition was changed, and the server's version, which may derive another.
  * I4  A server that is killed between the token and the part has one without the other, in the table or in a target, whichever it writes
  *     first; and one that is started again numbers blocks anew. So the mark notes when the server was started.
  *
@@ -25,7 +25,15 @@ import type { OffsetRange } from './audit.ts';
 import { mayBeRefilled, partitionsUpTo, readBlocks, type Blocks } from './block-numbers.ts';
 import { localName } from './cluster.ts';
 import { reasonOf } from './error.ts';
-import { fedFrom, keyOf, readDefaultWindows, readTables, windowOf, type Fed } from './fed-tables.ts';
+import {
+  fedFrom,
+  keyOf,
+  readDefaultWindows,
+  readTables,
+  windowOf,
+  type Fed,
+  type KnownTable,
+} from './fed-tables.ts';
 import { fillStatements } from './fill-statements.ts';
 import { classify } from './insert-error.ts';
 import type { Table } from './tables.ts';
@@ -96,7 +104,7 @@ export function tokenMemory(client: ClickHouseClient, table: Table): TokenMemory
     const { fed, mark } = await readMark(client, table);
     const text = typeof mark === 'string' ? '' : formatMark(mark);
     // Views come with migrations, before the sink starts. One that is made while it runs is found by `judge`.
-    known = { mark: text, isFinal: fed.feeds.length === 0, atMs: performance.now() };
+    known = { mark: text, isFinal: hasNoViews(fed), atMs: performance.now() };
     return text;
   };
   const refresh = (): Promise<string> => {
@@ -123,7 +131,7 @@ async function judge(
   range: OffsetRange,
 ): Promise<Judgement> {
   const { fed, mark: now, blocks } = await readMark(client, table);
-  if (fed.feeds.length === 0) return { kind: 'no-views' };
+  if (hasNoViews(fed)) return { kind: 'no-views' };
   const then = parseMark(text);
   const why =
     typeof now === 'string'
@@ -165,24 +173,31 @@ async function changedSince(
 async function readMark(client: ClickHouseClient, table: Table): Promise<Known> {
   const start = keyOf(table.database, localName(table.name, table.cluster));
   const fed = fedFrom(start, await readTables(client));
-  const unfit = fed.feeds.length === 0 ? 'no view takes rows from it' : whyUnfit(fed);
+  const unfit = hasNoViews(fed) ? 'no view takes rows from it' : whyUnfit(fed);
   if (unfit !== undefined) return { fed, mark: unfit, blocks: [] };
   try {
-    const startedAtS = await readStart(client);
-    if (startedAtS === undefined) return { fed, mark: 'ClickHouse was started just now', blocks: [] };
+    const server = await readServer(client);
+    if (server.startedAtS === undefined) return { fed, mark: 'ClickHouse was started just now', blocks: [] };
     const blocks = await readBlocks(client, fed.tables);
     const newest = blocks.map((each) => each.newest);
     const partitions = blocks.map((each) => partitionsUpTo(each.newest, each));
-    return { fed, mark: { definitions: hashOf(fed), startedAtS, newest, partitions }, blocks };
+    return {
+      fed,
+      mark: { definitions: hashOf(fed, server.version), startedAtS: server.startedAtS, newest, partitions },
+      blocks,
+    };
   } catch (error) {
     if (classify(error) === 'transient') throw error;
     return { fed, mark: `the blocks of the tables cannot be read: ${reasonOf(error)}`, blocks: [] };
   }
 }
 
+const hasNoViews = ({ feeds, unresolved }: Fed): boolean => feeds.length + unresolved.length === 0;
+
 /** Why the memory of these tables cannot be reckoned; undefined where it can. */
-function whyUnfit({ tables, feeds }: Fed): string | undefined {
-  const other = tables.find(({ engine }) => !isPlain(engine));
+function whyUnfit({ tables, feeds, unresolved }: Fed): string | undefined {
+  if (unresolved.length > 0) return `the target of view ${unresolved.join(', ')} cannot be found`;
+  const other = tables.find((table) => !isPlain(table));
   if (other !== undefined)
     return `what ${other.database}.${other.name} (${other.engine}) remembers cannot be reckoned`;
   if (tables.length > MAX_TABLES)
@@ -192,27 +207,35 @@ function whyUnfit({ tables, feeds }: Fed): string | undefined {
 }
 
 /**
- * Replicated tables forget by other rules. What collapses leaves parts without rows, and these are dropped with the tokens of the
- * blocks that they came from.
+ * Replicated tables forget by other rules. What collapses, sums up to zeros or takes rows away as deleted leaves parts without rows, and
+ * these are dropped with the tokens of the blocks that they came from.
  */
-const isPlain = (engine: string): boolean =>
-  /^(Replacing|Aggregating|Summing|Coalescing|Graphite)?MergeTree$/.test(engine);
+export const isPlain = ({ engine, engine_full }: Pick<KnownTable, 'engine' | 'engine_full'>): boolean =>
+  /^(Replacing|Aggregating|Coalescing|Graphite)?MergeTree$/.test(engine) &&
+  !/^ReplacingMergeTree\([^,()]+,/.test(engine_full);
 
-function hashOf({ tables, feeds }: Fed): string {
-  const hash = createHash('sha256');
+function hashOf({ tables, feeds }: Fed, version: string): string {
+  const hash = createHash('sha256').update(`${version}\n`);
   for (const each of [...tables, ...feeds.map(({ view }) => view)])
     hash.update(`${each.uuid}\n${each.changed_s}\n${each.create_table_query}\n`);
   return hash.digest('hex').slice(0, 16);
 }
 
-/** When the server was started, in seconds since 1970; undefined when it is too young to be told from its predecessor. */
-async function readStart(client: ClickHouseClient): Promise<number | undefined> {
+/** Which server it is, and when it was started, in seconds since 1970; undefined when it is too young to be told from its predecessor. */
+async function readServer(client: ClickHouseClient): Promise<Server> {
   const result = await client.query({
-    query: 'SELECT toInt32(uptime()) AS uptime_s, toInt32(toUnixTimestamp(now()) - uptime()) AS started_s',
+    query:
+      'SELECT version() AS version, toInt32(uptime()) AS uptime_s, toInt32(toUnixTimestamp(now()) - uptime()) AS started_s',
     format: 'JSONEachRow',
   });
-  const [row] = await result.json<{ uptime_s: number; started_s: number }>();
-  return row === undefined || row.uptime_s < LEAST_UPTIME_S ? undefined : row.started_s;
+  const [row] = await result.json<{ version: string; uptime_s: number; started_s: number }>();
+  const isOld = row !== undefined && row.uptime_s >= LEAST_UPTIME_S;
+  return { version: row?.version ?? '', startedAtS: isOld ? row.started_s : undefined };
+}
+
+interface Server {
+  readonly version: string;
+  readonly startedAtS: number | undefined;
 }
 
 /** `<definitions>:<start>:<blocks>:<partitions>`, numbers in base 36. */
