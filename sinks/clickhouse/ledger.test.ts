@@ -178,6 +178,7 @@ function portsOf(world: World, death: Death | undefined, arriveAt: number | unde
         world.letters.push(...rejected.map(({ record }) => record.offset));
         world.committed = { offset, metadata: '' };
       }),
+    turn: () => nextTurn(),
     takeEncoder: () => idle.pop() ?? new BlockEncoder(columns),
     returnEncoder: (encoder) => {
       encoder.clear();

@@ -57,6 +57,8 @@ export interface PartitionPorts {
   commit(offset: number, metadata: string, stop: AbortSignal): Promise<void>;
   /** Writes dead letters of the rejected records and commits `offset`, best in one transaction. */
   finish(offset: number, rejected: readonly Rejected[], stop: AbortSignal): Promise<void>;
+  /** Resolves when it is the turn of a batch that was begun at that time; others' work goes on meanwhile. */
+  turn(startedAtMs: number): Promise<void>;
   takeEncoder(): BlockEncoder;
   returnEncoder(encoder: BlockEncoder): void;
   /** Accounts for the memory of a batch; false when there is no room for it to grow any further. */

@@ -19,7 +19,6 @@
  *     while its token is surely remembered, at each attempt; else it is told (token-memory.ts).
  * I7  A batch holds at most one chunk more than the limits allow.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { LogRecord } from '#engine/log/log.ts';
 import { Batch, CHUNK_RECORDS, type BatchLimits } from './batch.ts';
 import { SinkError } from './error.ts';
@@ -149,7 +148,7 @@ export class PartitionSink {
       await this.#waiter.pause(SCHEMA_POLL_MS);
       return true;
     }
-    await nextTurn();
+    await this.#ports.turn(batch.startedAtMs);
     // The columns, and the block made of them.
     const bytes = 2 * batch.encoder.byteLength;
     if (!this.#ports.resize(batch.heldBytes, bytes)) return false;

@@ -19,6 +19,7 @@ import { retryTransient, type RetryConfig, type Retrying } from './retry.ts';
 import { rowReader, type Rejected } from './row-reader.ts';
 import type { Table } from './tables.ts';
 import type { Judgement, TokenMemory } from './token-memory.ts';
+import type { Turns } from './turns.ts';
 
 /** Who says so on a dead letter. */
 const READER = 'sink clickhouse';
@@ -29,6 +30,7 @@ export interface Shared {
   /** Of the log of all partitions: see intent.ts, I3. */
   readonly incarnation: string;
   readonly encoders: EncoderPool;
+  readonly turns: Turns;
   readonly bytes: BytePool;
   readonly inserts: ConcurrencyLimit;
   readonly retry: RetryConfig;
@@ -110,6 +112,7 @@ export function partitionPorts(
     finish: finisher(shared, source, counters, (finishing, stop) =>
       patiently(() => finish(finishing, stop), stop),
     ),
+    turn: (startedAtMs) => shared.turns.take(startedAtMs),
     takeEncoder: () => shared.encoders.take(table),
     returnEncoder: (encoder) => {
       shared.encoders.giveBack(table, encoder);

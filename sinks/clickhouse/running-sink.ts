@@ -20,6 +20,7 @@ import {
 import type { SinkLimits } from './sink-limits.ts';
 import type { Table } from './tables.ts';
 import { tokenMemory } from './token-memory.ts';
+import { Turns } from './turns.ts';
 
 export interface TableStats extends Readonly<TableCounters> {
   readonly table: string;
@@ -30,12 +31,13 @@ export interface TableStats extends Readonly<TableCounters> {
 
 /** What all partitions of a sink share, made from its limits. */
 export function sharedBy(
-  config: Omit<Shared, 'encoders' | 'bytes' | 'inserts' | 'retry'>,
+  config: Omit<Shared, 'encoders' | 'turns' | 'bytes' | 'inserts' | 'retry'>,
   limits: SinkLimits,
 ): Shared {
   return {
     ...config,
     encoders: new EncoderPool(limits.maxBytesInFlight / 4),
+    turns: new Turns(),
     bytes: new BytePool(limits.maxBytesInFlight),
     inserts: new ConcurrencyLimit(limits.maxConcurrentInserts),
     retry: limits.retry,
