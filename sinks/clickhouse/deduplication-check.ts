@@ -23,6 +23,7 @@ export async function refuseForgetfulTables(
   client: ClickHouseClient,
   tables: readonly Table[],
 ): Promise<void> {
+  await refuseForgetfulProfile(client);
   const known = await readTables(client);
   const defaults = await readDefaultWindows(client);
   for (const table of tables) {
@@ -39,6 +40,20 @@ function refuseUnresolved({ unresolved }: Fed, { database, name }: Table): void 
     'table-mismatch',
     `table ${database}.${name} has a materialized view whose target cannot be found: ${unresolved.join(', ')}. Does the target exist, ` +
       "and may the sink's user see it (GRANT SHOW TABLES)? Make it, or drop the view",
+  );
+}
+
+/** `deduplicate_insert` (25.12 and newer) overrules what an insert says for itself; older servers know no such setting. */
+async function refuseForgetfulProfile(client: ClickHouseClient): Promise<void> {
+  const result = await client.query({
+    query: `SELECT value FROM system.settings WHERE name = 'deduplicate_insert' AND value = 'disable'`,
+    format: 'JSONEachRow',
+  });
+  if ((await result.json()).length === 0) return;
+  throw new SinkError(
+    'table-mismatch',
+    "the user's profile sets deduplicate_insert = 'disable': ClickHouse forgets the tokens of inserts with it, and a repeated " +
+      "insert would double its rows. Remove it from the profile, or set it to 'backward_compatible_choice'",
   );
 }
 

@@ -1,5 +1,5 @@
 /** Tables are made, grow with their schemas, and are refused where they would lose or double rows. */
-import type { ClickHouseClient } from '@clickhouse/client';
+import { createClient, type ClickHouseClient } from '@clickhouse/client';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { auditTable } from '#sinks/clickhouse/audit.ts';
 import { openClient } from '#sinks/clickhouse/client.ts';
@@ -135,6 +135,15 @@ describe('prepareTables', () => {
   test('refuses two topics in one table', async () => {
     const other = tableOf(streamWith([], { topic: 'test.others' }), database);
     await expect(prepareTables(client, [small(), other])).rejects.toThrow(/test\.smalls and test\.others/);
+  });
+
+  test('refuses a profile that forgets tokens', async () => {
+    const forgetful = createClient({
+      url: it.server.url,
+      clickhouse_settings: { deduplicate_insert: 'disable' },
+    });
+    await expect(prepareTables(forgetful, [small()])).rejects.toThrow(/deduplicate_insert = 'disable'/);
+    await forgetful.close();
   });
 
   test('refuses a table that forgets tokens', async () => {
