@@ -7,7 +7,7 @@ const source = {
 
 /** Fault tests that wait for a minute most of their time: two at a time. */
 const waiting = [
-  'tests/faults/{broker-unreachable,frozen-kafka-commands,sink-clickhouse-down,sink-clock-jumps}.test.ts',
+  'tests/faults/{broker-unreachable,frozen-kafka-commands,sink-clickhouse-down,sink-clock-jumps,view-targets}.test.ts',
 ];
 
 /** What both kinds of fault tests have. */

@@ -2,14 +2,14 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { SinkConfig } from '#sinks/clickhouse/clickhouse-sink.ts';
 import { everyType, everyTypeEvent, type EveryType } from '#sinks/clickhouse/every-type.fixture.ts';
-import { openPipe, type Pipe } from './clickhouse-sink.fixture.ts';
-import { startTestServer, until, type TestServer } from './embedded-clickhouse.fixture.ts';
+import { openPipe, type Pipe } from '../integration/clickhouse-sink.fixture.ts';
+import { startTestServer, until, type TestServer } from '../integration/embedded-clickhouse.fixture.ts';
 import {
   pass,
   startFaultyClickHouse,
   type Fault,
   type FaultyClickHouse,
-} from './faulty-clickhouse.fixture.ts';
+} from '../integration/faulty-clickhouse.fixture.ts';
 
 let it: TestServer;
 let proxy: FaultyClickHouse;
