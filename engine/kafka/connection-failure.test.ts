@@ -68,6 +68,16 @@ const cases: readonly Case[] = [
     error: { message: 'Connection error: connect ECONNREFUSED', code: 'ECONNREFUSED' },
     code: 'kafka-unreachable',
   },
+  {
+    is: 'a broker that speaks no TLS and was asked for it, by librdkafka',
+    error: {
+      message:
+        'ssl://127.0.0.1:9092/bootstrap: Disconnected: SSL connection closed by peer (after 0ms in state SSL_HANDSHAKE)',
+      code: -195,
+    },
+    code: 'kafka-unreachable',
+    says: 'WEIR_KAFKA_TLS',
+  },
   { is: 'an error of its own', error: { message: 'odd', code: 7 }, code: 'kafka-unreachable' },
 ];
 

@@ -102,7 +102,7 @@ function refusalOf(error: ClientError): Refusal | undefined {
 
 /** Brokers close the connection without a word when it should have been TLS, or when nobody signs in. */
 const closed =
-  /closed connection|disconnected before secure tls|connecting to a plaintext|transport failure/i;
+  /closed connection|disconnected before secure tls|connecting to a plaintext|transport failure|in state SSL_HANDSHAKE/i;
 const hint =
   '; if it stays so, see whether the listener wants TLS and SASL as they are set (WEIR_KAFKA_TLS, ' +
   'WEIR_KAFKA_SASL_MECHANISM)';

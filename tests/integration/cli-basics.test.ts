@@ -49,7 +49,7 @@ describe('the built weir', () => {
   it('says which server does not answer: exit 3', async () => {
     const { exitCode, stderr } = await weir(['report', 'seconds-on-standby', '--url', 'http://127.0.0.1:1']);
     expect(stderr).toContain('127.0.0.1:1');
-    expect(stderr).toContain('try: start the server');
+    expect(stderr).toContain('try: start it');
     expect(exitCode).toBe(3);
   });
 

@@ -183,12 +183,15 @@ describe('bad records', () => {
     expect(await targets()).toEqual([{ n: 10 }]);
     await client.command({ query: `ALTER TABLE ${database}.target DROP CONSTRAINT some` });
     send(events(2, 20));
-    // What mended the target could have made it forget its tokens: the owner is told to fill it.
+    // What mended the target could have made it forget its tokens, as a ClickHouse that has just been started may have: the owner is
+    // told to fill it.
     const told: string[] = [];
     const again = await start({ onTrouble: ({ message }) => told.push(message) });
     await again.drain();
     expect(told).toEqual([
-      expect.stringMatching(/every-types\/0, offsets 0 to 9: .*was altered.*INSERT INTO/),
+      expect.stringMatching(
+        /every-types\/0, offsets 0 to 9: .*(was altered|was started just now).*INSERT INTO/,
+      ),
     ]);
     await client.command({ query: /INSERT INTO .*$/.exec(told[0]!)![0] });
     expect(await audit()).toEqual(complete(11));
