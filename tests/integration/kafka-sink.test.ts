@@ -258,6 +258,15 @@ describe('bad records', () => {
 });
 
 describe('ClickHouse', () => {
+  it('may be away while a sink is started', async (context) => {
+    const scene = await sceneOf(context, 1);
+    await scene.writer.write(scene.streams, 50);
+    process.kill(clickHouse.server.pid(), 'SIGKILL');
+    await expect(scene.rows('SELECT 1')).rejects.toThrow();
+    await scene.start();
+    await scene.expectExactlyOnce();
+  });
+
   it('may be killed again and again', async (context) => {
     const scene = await sceneOf(context, 4);
     const load = startLoad(scene, 20);

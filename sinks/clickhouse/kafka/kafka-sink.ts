@@ -23,10 +23,12 @@ import { SchemasFollower } from '#engine/kafka/driver/schemas-follower.ts';
 import { type Assignment, GroupMember } from '#engine/kafka/reader/group-member.ts';
 import { KafkaReader } from '#engine/kafka/reader/kafka-reader.ts';
 import { createCluster, type KafkaCluster } from '#engine/kafka/reader/kafkajs-cluster.ts';
+import { patiently } from '#engine/kafka/patiently.ts';
 import { schemas } from '#engine/records/generated.ts';
 import { bindDatabase, kafkaLog } from '../bound-log.ts';
 import type { ClickHouseSink } from '../clickhouse-sink.ts';
 import { SinkError } from '../error.ts';
+import { classify } from '../insert-error.ts';
 import { retryTransient, type Retrying } from '../retry.ts';
 import { RunningSink, sharedBy, type TableStats } from '../running-sink.ts';
 import type { RunningPartition } from '../running-partition.ts';
@@ -83,11 +85,15 @@ const handOverMs = 5_000;
 /** How long partitions that were stopped may take to notice it; they do nothing more in any case. */
 const noticeMs = 1_000;
 const leastCloseMs = 500;
-/** A cluster that has just been started answers later. */
+/** A cluster that has just been started answers later, and so does a ClickHouse. */
 const startMs = 20_000;
 
+/** Repeats what ClickHouse did not answer, as while it is started again. */
+const whenAnswered = <T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> =>
+  patiently(work, { timeoutMs: startMs, signal, mayRepeat: (error) => classify(error) === 'transient' });
+
 /**
- * Joins the group and runs, until `stop`.
+ * Joins the group and runs, until `stop`. A ClickHouse that is away is waited for, for 20 s.
  *
  * @throws EngineError `kafka-unreachable`, `kafka-refused`, `unknown-topic`, `group-refused`, `no-librdkafka`; SinkError `other-log`
  *   when the database has rows of another log, as refuseLostPositions, and as ClickHouse answers
@@ -99,7 +105,11 @@ export async function startKafkaSink(config: KafkaSinkConfig): Promise<KafkaSink
   const clusterId = await clusterIdOf(config.connection);
   for (const database of new Set(config.tables.map((table) => table.database))) {
     const tables = config.tables.filter((table) => table.database === database);
-    await bindDatabase(config.client, database, kafkaLog(clusterId, group), tables);
+    const log = kafkaLog(clusterId, group);
+    await whenAnswered(
+      () => bindDatabase(config.client, database, log, tables),
+      new AbortController().signal,
+    );
   }
   const sink = new RunningKafkaSink(config, group);
   try {
@@ -191,15 +201,10 @@ class RunningKafkaSink implements KafkaSink {
       maxBytesPerPartition: bytes,
       onTrouble,
     });
-    await refuseLostPositions({
-      connection,
-      cluster: this.#cluster,
-      reader: this.#reader,
-      client: this.#config.client,
-      group: this.#group,
-      tables,
-      signal: this.#stopping.signal,
-    });
+    const { signal } = this.#stopping;
+    const { client } = this.#config;
+    const held = { connection, cluster: this.#cluster, reader: this.#reader, group: this.#group, tables };
+    await whenAnswered(() => refuseLostPositions({ ...held, client, signal }), signal);
     this.#follower = await this.#followSchemas(this.#reader, writers, onTrouble);
     this.#joining = this.#join(onTrouble);
     await this.#joining;
