@@ -1,6 +1,13 @@
 /** What a worker process (worker.ts) is started with and what it prints: one line of JSON for each message. */
 import type { TaskPhase } from '#engine/kafka/driver/task-status.ts';
 
+/** What a commit calls librdkafka for, in this order. */
+export const commitCalls = ['beginTransaction', 'sendOffsetsToTransaction', 'commitTransaction'] as const;
+export type CommitCall = (typeof commitCalls)[number];
+
+/** Has the worker stop itself (SIGSTOP) within its next commit: before another call of it each time. SIGCONT thaws it. */
+export const freezingSignal = 'SIGUSR2';
+
 /** The worker's only argument, as JSON. */
 export interface WorkerConfig {
   /** `host:port`, separated by commas. */
@@ -41,6 +48,10 @@ export type WorkerMessage =
     }
   /** A task begins a transaction now. */
   | { readonly kind: 'commit' }
+  /** It freezes itself: see freezingSignal. */
+  | { readonly kind: 'frozen'; readonly before: CommitCall }
+  /** What became of the commit in which it was frozen: `committed`, or the code of the error. */
+  | { readonly kind: 'outcome'; readonly outcome: string }
   | { readonly kind: 'trouble'; readonly task: string; readonly code: string; readonly message: string }
   /** A task has failed for good. */
   | { readonly kind: 'failed'; readonly task: string; readonly message: string }

@@ -6,6 +6,7 @@
  *     await one.ready();                    // it has its share, and every task of it runs
  *     await one.kill();                     // SIGKILL; resolves when the process is gone
  *     one.freeze(); one.thaw();             // SIGSTOP, SIGCONT
+ *     await one.freezeInCommit();           // SIGSTOP in the middle of a commit
  *     await one.stop();                     // SIGTERM; throws unless everything was committed
  *     await workers.killAll();              // in afterEach: nothing stays behind
  *
@@ -15,7 +16,13 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import type { TaskLine, WorkerConfig, WorkerMessage } from './worker-protocol.ts';
+import {
+  type CommitCall,
+  freezingSignal,
+  type TaskLine,
+  type WorkerConfig,
+  type WorkerMessage,
+} from './worker-protocol.ts';
 
 const program = fileURLToPath(new URL('../../dist/tests/faults/worker.js', import.meta.url));
 /** Much longer than anything takes: a machine that is slow fails no test. */
@@ -33,6 +40,8 @@ export class Worker {
   readonly #listeners = new Set<() => void>();
   #status: Status | undefined;
   #commitsBegun = 0;
+  #frozenBefore: CommitCall | undefined;
+  #outcome: string | undefined;
   #failure: string | undefined;
   #stderr = '';
   #stopped: boolean | undefined;
@@ -113,8 +122,24 @@ export class Worker {
     await this.#exited;
   }
 
+  /** SIGSTOP, at once. */
   freeze(): void {
     this.#child.kill('SIGSTOP');
+  }
+
+  /** SIGSTOP in its next commit. Resolves when it is so, with the call that it makes first when it is thawed. */
+  async freezeInCommit(): Promise<CommitCall> {
+    this.#frozenBefore = undefined;
+    this.#outcome = undefined;
+    this.#child.kill(freezingSignal);
+    await this.until(() => this.#frozenBefore !== undefined, 'is to commit');
+    return this.#frozenBefore!;
+  }
+
+  /** Of the commit in which it was frozen: `committed`, or the code of the error. Resolves some time after `thaw`. */
+  async outcome(): Promise<string> {
+    await this.until(() => this.#outcome !== undefined, 'is to end the commit in which it was frozen');
+    return this.#outcome!;
   }
 
   thaw(): void {
@@ -146,6 +171,12 @@ export class Worker {
         break;
       case 'commit':
         this.#commitsBegun += 1;
+        break;
+      case 'frozen':
+        this.#frozenBefore = message.before;
+        break;
+      case 'outcome':
+        this.#outcome = message.outcome;
         break;
       case 'trouble':
         this.troubles.push(message);

@@ -113,6 +113,8 @@ export class TransactionalProducer {
       'compression.codec': 'lz4',
     });
     this.#producer.on('event.error', (error) => {
+      // The next call says it with its code: most often that a successor has fenced this one, which is no trouble.
+      if (librdkafkaFailure(error).code === codes.fatal) return;
       this.#config.onTrouble(this.#hear(error));
     });
   }
