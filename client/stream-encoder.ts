@@ -2,10 +2,12 @@
  * Events as records: validated, encoded, keyed and headed.
  *
  * I1  A record's key, time and headers say what its value says.
+ * I2  The key is the key field's text. An announcement's (`weir.schemas`) is of its schema and id (`announcementKey`).
  */
 import { CodecError } from '#engine/codec/codec-error.ts';
 import { type EventCodec, eventCodec } from '#engine/codec/event-codec.ts';
-import { WriterSchemas } from '#engine/codec/writer-schemas.ts';
+import { announcementKey, WriterSchemas } from '#engine/codec/writer-schemas.ts';
+import { type SchemaAnnouncement, schemas } from '#engine/records/generated.ts';
 import { cloudEventHeaders } from '#engine/task/cloud-events.ts';
 import { eventTimeMsOf, keyOf, type Stream } from '#engine/topology/stream.ts';
 import { ClientError } from './client-error.ts';
@@ -50,6 +52,10 @@ export function streamEncoder<T>(
   confluentId: number | undefined,
 ): StreamEncoder<T> {
   const codec = codecOf(stream, writers, confluentId);
+  const keyText: (event: object) => string =
+    stream.topic === schemas.topic
+      ? (event) => announcementKey(event as SchemaAnnouncement)
+      : (event) => keyOf(stream, event);
   const invalid = (problems: readonly string[], cause?: unknown): ClientError =>
     new ClientError('invalid-event', `${stream.topic}: ${problems.join('; ')}`, { problems, cause });
   return {
@@ -60,7 +66,7 @@ export function streamEncoder<T>(
       let key: string;
       try {
         value = codec.encode(event);
-        key = keyOf(stream, event as object);
+        key = keyText(event as object);
       } catch (error) {
         if (error instanceof CodecError) throw invalid(error.problems, error);
         throw invalid([error instanceof Error ? error.message : String(error)], error);

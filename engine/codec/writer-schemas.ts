@@ -3,7 +3,7 @@
  * `weir.schemas`, and with this build's own schemas.
  *
  * I1  A fingerprint stands for one meaning: a schema of the same canonical form with other logical types is refused.
- * I2  A registry id stands for one schema.
+ * I2  A registry id stands for one schema; a schema may have several.
  */
 import type { AvroObject } from '#engine/topology/stream.ts';
 import type { SchemaAnnouncement } from '../records/generated.ts';
@@ -95,6 +95,14 @@ export class WriterSchemas {
   byConfluentId(id: number): WriterSchema | undefined {
     return this.#byConfluentId.get(id);
   }
+}
+
+/**
+ * The Kafka key of an announcement. The registry id is part of it: an announcement without an id, or with another one, must
+ * not have this one compacted away. No key is the fingerprint alone, as in older builds: theirs stay too.
+ */
+export function announcementKey({ fingerprint, confluent_id: confluentId }: SchemaAnnouncement): string {
+  return `${fingerprint}/${confluentId ?? 'none'}`;
 }
 
 /** What a writer publishes on `weir.schemas` before its first record with this schema. */

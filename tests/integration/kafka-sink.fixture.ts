@@ -2,7 +2,7 @@
 import type { ClickHouseClient } from '@clickhouse/client';
 import { expect } from 'vitest';
 import { eventCodec, type EventCodec } from '#engine/codec/event-codec.ts';
-import { WriterSchemas } from '#engine/codec/writer-schemas.ts';
+import { announcementKey, WriterSchemas } from '#engine/codec/writer-schemas.ts';
 import { kafkajsConfig, type KafkaConnection } from '#engine/kafka/connection.ts';
 import { KafkaReader } from '#engine/kafka/reader/kafka-reader.ts';
 import { createCluster } from '#engine/kafka/reader/kafkajs-cluster.ts';
@@ -354,7 +354,7 @@ export async function announce(kafka: LocalKafka, writers: WriterSchemas): Promi
     writers.announcements(Date.now()).map((announcement) => ({
       topic: schemas.topic,
       partition: 0,
-      key: Buffer.from(announcement.fingerprint),
+      key: Buffer.from(announcementKey(announcement)),
       value: codec.encode(announcement),
     })),
   );
