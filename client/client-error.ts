@@ -18,8 +18,8 @@ export type ClientErrorCode =
   /** It was never sent to a broker within `deliveryTimeoutMs`: publishing it again makes no duplicate. */
   | 'not-delivered'
   /**
-   * It was sent, and no answer came within `deliveryTimeoutMs`: it may be in its topic. Published again under the same id,
-   * readers can tell the repetition by `ce_source` and `ce_id`.
+   * It was sent, and no answer came within `deliveryTimeoutMs`, or before it was refused (`cause`): it may be in its topic.
+   * Published again under the same id, readers can tell the repetition by `ce_source` and `ce_id`.
    */
   | 'unknown-outcome'
   /** Another process took over the transactional id that this one wrote under, and what this one left open is decided. */

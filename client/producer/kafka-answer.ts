@@ -7,9 +7,12 @@
  * | moved      | perhaps                  | look the leader up, send it again, the same bytes                       |
  * | again      | perhaps                  | send it again, the same bytes                                           |
  * | unsequenced| no                       | the broker lost what it knew of this producer: a new id, sequence 0     |
- * | too-large  | no                       | halve it; a single record is refused                                    |
- * | bad-record | no                       | refuse the records that are named, send the others again                |
+ * | too-large  | not by this request      | halve it; a single record is refused                                    |
+ * | bad-record | not by this request      | refuse the records that are named, send the others again                |
  * | refused    | not by this request      | refuse its records                                                      |
+ *
+ * "Not by this request": an earlier one with the same batch, whose answer was lost, may have written it. Brokers look at sizes
+ * and times before they look whether they have the batch already, so they refuse then what they have: the outcome is unknown.
  *
  * A broker that was the leader answers `moved` also for a batch that it has appended, and that waited for the other replicas.
  */

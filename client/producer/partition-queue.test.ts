@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { ClientError } from '../client-error.ts';
+import { ClientError } from '../client-error.ts';
 import { PartitionQueue, type QueueLimits } from './partition-queue.ts';
 import type { ProduceResult } from './requests.ts';
 
@@ -18,15 +18,18 @@ interface Bench {
   readonly queue: PartitionQueue;
   /** `n ok <offset>` or `n <code>`, in the order of settling. */
   readonly settled: string[];
+  readonly errors: ClientError[];
   readonly add: (n: number, queuedAtMs?: number, bytes?: number) => void;
 }
 
 function bench(overrides: Partial<QueueLimits> = {}): Bench {
   const queue = new PartitionQueue('t', 0, { ...limits, ...overrides });
   const settled: string[] = [];
+  const errors: ClientError[] = [];
   return {
     queue,
     settled,
+    errors,
     add: (n, queuedAtMs = 0, bytes = 100) => {
       queue.add({
         key: Buffer.from('k'),
@@ -36,7 +39,10 @@ function bench(overrides: Partial<QueueLimits> = {}): Bench {
         bytes,
         queuedAtMs,
         acknowledge: ({ offset }) => settled.push(`${n} ok ${offset}`),
-        reject: ({ code }: ClientError) => settled.push(`${n} ${code}`),
+        reject: (error: ClientError) => {
+          settled.push(`${n} ${error.code}`);
+          errors.push(error);
+        },
       });
     },
   };
@@ -164,6 +170,28 @@ describe('a partition', () => {
     expect(counts).toEqual([4, 2, 2, 1, 1]);
   });
 
+  it.each([
+    ['too large', 10, []],
+    ['too large as a list', 18, []],
+    ['bad in a record', 32, [{ index: 1, message: 'too old' }]],
+    ['bad somewhere', 87, []],
+  ])(
+    'gives up a batch that may be written when its repetition is %s, and does not divide it',
+    async (_, errorCode, recordErrors) => {
+      const { queue, settled, add } = bench();
+      for (const n of [1, 2, 3]) add(n);
+      await queue.take(first);
+      queue.failed(true, 0);
+      await queue.take(first);
+      add(4);
+      queue.answered(result(errorCode, { recordErrors }), 0);
+      expect(settled).toEqual(['1 unknown-outcome', '2 unknown-outcome', '3 unknown-outcome']);
+      expect(queue.burnt).toBe(1n);
+      const next = await queue.take(second);
+      expect([sequenceOf(next), producerOf(next), countOf(next)]).toEqual([0, 2n, 1]);
+    },
+  );
+
   it('refuses the records that the broker names, and sends the others in order', async () => {
     const { queue, settled, add } = bench();
     for (const n of [1, 2, 3]) add(n);
@@ -236,5 +264,42 @@ describe('a partition', () => {
     add(3);
     expect(sequenceOf(await queue.take(first))).toBe(0);
     expect(settled).toEqual(['1 refused', '2 refused']);
+  });
+
+  it.each([29, 31, 44, 9_999])(
+    'does not say that a batch is refused which may be written: error %i to its repetition',
+    async (errorCode) => {
+      const { queue, settled, errors, add } = bench();
+      add(1);
+      await queue.take(first);
+      queue.failed(true, 0);
+      await queue.take(first);
+      queue.answered(result(errorCode, { message: 'not you' }), 0);
+      expect(settled).toEqual(['1 unknown-outcome']);
+      expect(errors[0]!.message).toMatch(
+        /^t-0: sent, but not acknowledged before this: .*not you.*in the topic$/,
+      );
+      expect(errors[0]!.cause).toMatchObject({ code: 'refused' });
+      expect([queue.needsProducer, queue.burnt]).toEqual([true, 1n]);
+    },
+  );
+
+  it('when all is refused, tells what may be written from what was never sent', async () => {
+    const { queue, settled, errors, add } = bench();
+    const reason = new ClientError('refused', 'no such user');
+    add(1);
+    await queue.take(first);
+    queue.failed(true, 0);
+    add(2);
+    queue.refuseAll(reason);
+    expect(settled).toEqual(['1 unknown-outcome', '2 refused']);
+    expect(errors[0]!.cause).toBe(reason);
+    expect([queue.needsProducer, queue.burnt, queue.isEmpty]).toEqual([true, 1n, true]);
+    add(3);
+    await queue.take(second);
+    queue.failed(false, 0);
+    queue.refuseAll(reason);
+    expect(settled.slice(2)).toEqual(['3 refused']);
+    expect(queue.needsProducer).toBe(false);
   });
 });

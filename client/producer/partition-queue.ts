@@ -3,12 +3,14 @@
  * and what follows from each answer. It does no I/O.
  *
  * I1  One batch is under way at a time. It is sent again as the same bytes until the broker has answered for it, so a
- *     repetition has the sequence by which the broker recognises it, and nothing overtakes it.
+ *     repetition has the sequence by which the broker recognises it, and nothing overtakes it. A batch that may be written
+ *     is never divided, for a repetition that a broker refuses does not say what became of the batch before.
  * I2  The sequence moves on by what was written and nothing else. When it is not known whether a batch was written that is
  *     given up, this partition goes on under another producer id: a sequence that the broker already has would be
  *     acknowledged and lost.
  * I3  Every record is settled exactly once: acknowledged or rejected.
  * I4  A record that the broker refuses takes no other with it, and the others keep their order.
+ * I5  A record that may be in the topic is rejected with `unknown-outcome` and with nothing else, whatever the reason.
  */
 import { ClientError, type ClientErrorCode } from '../client-error.ts';
 import { type Answer, answerOf, errorName } from './kafka-answer.ts';
@@ -145,6 +147,7 @@ export class PartitionQueue {
     const batch = this.#batch;
     const answer = answerOf(result.errorCode);
     if (batch === undefined) return answer;
+    const isFinal = batch.maybeWritten || batch.records.length === 1;
     switch (answer) {
       case 'written':
         this.#acknowledge(batch, result.baseOffset);
@@ -161,14 +164,15 @@ export class PartitionQueue {
         this.#pause(nowMs);
         break;
       case 'too-large':
-        if (batch.records.length === 1) this.#giveUp(refusal('too-large', this, result));
+        if (isFinal) this.#refuse(refusal('too-large', this, result));
         else this.#putBack(batch, Math.ceil(batch.records.length / 2));
         break;
       case 'bad-record':
-        this.#dropBadRecords(batch, result);
+        if (isFinal) this.#refuse(refusal('refused', this, result));
+        else this.#dropBadRecords(batch, result);
         break;
       case 'refused':
-        this.#giveUp(refusal('refused', this, result));
+        this.#refuse(refusal('refused', this, result));
         break;
     }
     return answer;
@@ -180,7 +184,7 @@ export class PartitionQueue {
     const isOver = (record: QueuedRecord): boolean => record.queuedAtMs + deliveryTimeoutMs <= nowMs;
     if (this.#inFlight) return;
     if (this.#batch !== undefined && isOver(this.#batch.records[0]!))
-      this.#giveUp(this.#undelivered(`within ${deliveryTimeoutMs} ms${why}`));
+      this.#giveUp(`within ${deliveryTimeoutMs} ms${why}`);
     while (this.#taken < this.#waiting.length && isOver(this.#waiting[this.#taken]!))
       this.#shift().reject(
         new ClientError('not-delivered', `${this.#name()}: not sent within ${deliveryTimeoutMs} ms${why}`),
@@ -192,7 +196,7 @@ export class PartitionQueue {
     if (this.#batch !== undefined && this.#inFlight) this.#batch.maybeWritten = true;
     this.#inFlight = false;
     let count = this.#batch?.records.length ?? 0;
-    if (this.#batch !== undefined) this.#giveUp(this.#undelivered(why));
+    if (this.#batch !== undefined) this.#giveUp(why);
     while (this.#taken < this.#waiting.length) {
       this.#shift().reject(new ClientError('not-delivered', `${this.#name()}: not sent ${why}`));
       count += 1;
@@ -200,23 +204,14 @@ export class PartitionQueue {
     return count;
   }
 
-  /** Rejects everything with one reason; nothing of it is in flight. */
+  /** Rejects everything with one reason (I5); nothing of it is in flight. */
   refuseAll(error: ClientError): void {
-    if (this.#batch !== undefined) this.#giveUp(error);
+    if (this.#batch !== undefined) this.#refuse(error);
     while (this.#taken < this.#waiting.length) this.#shift().reject(error);
   }
 
   #name(): string {
     return `${this.topic}-${this.partition}`;
-  }
-
-  #undelivered(when: string): ClientError {
-    return this.#batch!.maybeWritten
-      ? new ClientError(
-          'unknown-outcome',
-          `${this.#name()}: sent, but not acknowledged ${when}; it may be in the topic`,
-        )
-      : new ClientError('not-delivered', `${this.#name()}: not sent ${when}`);
   }
 
   #nextRecords(): QueuedRecord[] {
@@ -250,9 +245,21 @@ export class PartitionQueue {
       record.acknowledge({ partition: this.partition, offset: baseOffset < 0 ? -1 : baseOffset + i });
   }
 
-  /** This batch will not be sent again. */
-  #giveUp(error: ClientError): void {
+  /** This batch will not be sent again, for it is refused. */
+  #refuse(reason: ClientError): void {
+    this.#giveUp(`before this: ${reason.message}`, reason);
+  }
+
+  /** This batch will not be sent again. @param reason of a batch that is not in the topic; 'not-delivered' without one */
+  #giveUp(when: string, reason?: ClientError): void {
     const batch = this.#batch!;
+    const error = batch.maybeWritten
+      ? new ClientError(
+          'unknown-outcome',
+          `${this.#name()}: sent, but not acknowledged ${when}; it may be in the topic`,
+          { cause: reason },
+        )
+      : (reason ?? new ClientError('not-delivered', `${this.#name()}: not sent ${when}`));
     this.#batch = undefined;
     this.#failures = 0;
     this.#notBeforeMs = 0;
@@ -280,8 +287,7 @@ export class PartitionQueue {
   #dropBadRecords(batch: Batch, result: ProduceResult): void {
     const bad = new Map(result.recordErrors.map(({ index, message }) => [index, message]));
     const { length } = batch.records;
-    if (length === 1) this.#giveUp(refusal('refused', this, result));
-    else if (bad.size === 0) this.#putBack(batch, Math.ceil(length / 2));
+    if (bad.size === 0) this.#putBack(batch, Math.ceil(length / 2));
     else {
       this.#putBack(batch, length, new Set(bad.keys()));
       for (const [index, message] of bad)
