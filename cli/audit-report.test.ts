@@ -6,7 +6,8 @@ const clean: TopicAudit = {
   ...{ table: 't', topic: 'things', partition: 0, start: 0, position: 10, end: 10 },
   ...{ expected: 9, present: 8, deadLetters: 1, missing: 0, firstMissing: null },
   ...{ duplicates: 0, firstDuplicate: null, rowsAndLetters: 0, firstRowAndLetter: null },
-  ...{ lettersTwice: 0, firstLetterTwice: null, unexpected: 0, firstUnexpected: null, inDoubtTo: null },
+  ...{ lettersTwice: 0, firstLetterTwice: null, unexpected: 0, firstUnexpected: null },
+  ...{ compacted: 0, inDoubtTo: null },
 };
 
 test('all is clean, and all was looked at', () => {
@@ -20,12 +21,14 @@ test('all is clean, and all was looked at', () => {
 });
 
 test('what was not looked at is told though the rest is clean', () => {
-  const audits = [{ ...clean, start: 1_000, position: 1_010, end: 1_100, inDoubtTo: 1_020 }, clean];
+  const counts = { start: 1_000, position: 1_010, end: 1_100, compacted: 7, inDoubtTo: 1_020 };
+  const audits = [{ ...clean, ...counts }, clean];
   expect(verdictOf({ audits, unchecked: [], areLettersKnown: true })).toMatchObject({
     isClean: true,
     lines: [
       expect.stringContaining('audit: clean') as string,
       'not looked at: 1,000 offsets that Kafka does not have any more, in 1 partitions, and rows of these',
+      'not looked at: 7 rows of compacted topics whose records Kafka does not have any more, in 1 partitions',
       'not looked at: 90 offsets that the sink has not come to yet, in 1 partitions',
       'not looked at: of these, 10 offsets that are promised and may be on their way, in 1 partitions',
     ],

@@ -26,6 +26,7 @@ const columns: readonly (readonly [name: string, of: (audit: TopicAudit) => Cell
   ['first_letter_twice', ({ firstLetterTwice }) => firstLetterTwice],
   ['unexpected', ({ unexpected }) => unexpected],
   ['first_unexpected', ({ firstUnexpected }) => firstUnexpected],
+  ['compacted', ({ compacted }) => compacted],
   ['in_doubt_to', ({ inDoubtTo }) => inDoubtTo],
 ];
 
@@ -128,6 +129,11 @@ function limitsOf(audits: readonly TopicAudit[]): readonly string[] {
       ({ start }) => start,
       (count, of) =>
         `${count} offsets that Kafka does not have any more, in ${of} partitions, and rows of these`,
+    ),
+    ...over(
+      ({ compacted }) => compacted,
+      (count, of) =>
+        `${count} rows of compacted topics whose records Kafka does not have any more, in ${of} partitions`,
     ),
     ...over(
       ({ position, end }) => end - position,

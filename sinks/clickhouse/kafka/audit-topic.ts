@@ -3,8 +3,8 @@
  * committed records only, and compared with the rows, offset by offset. So control records, aborted and compacted records
  * are no gaps, and a row of an aborted record is found. Dead letters are compared likewise.
  *
- * Limits: records that retention has removed from the topic cannot be compared, nor rows that a time to live has removed: these
- * count as missing.
+ * Limits: records that retention has removed from the topic cannot be compared, nor those that compaction has removed: rows of
+ * these are counted apart. Rows that a time to live has removed count as missing.
  */
 import type { ClickHouseClient } from '@clickhouse/client';
 import type { KafkaReader } from '#engine/kafka/reader/kafka-reader.ts';
@@ -13,9 +13,10 @@ import { committedOffsets } from '#engine/kafka/reader/committed-offsets.ts';
 import type { Committed } from '#engine/log/log.ts';
 import { parseIntent } from '../intent.ts';
 import { qualified, type Table } from '../tables.ts';
+import { type AuditCounts, Tally } from './audit-tally.ts';
 
 /** What was found in a partition, in [start, position). */
-export interface TopicAudit {
+export interface TopicAudit extends AuditCounts {
   readonly table: string;
   readonly topic: string;
   readonly partition: number;
@@ -25,27 +26,6 @@ export interface TopicAudit {
   readonly position: number;
   /** Where the topic ends: from the position to here nothing was compared. */
   readonly end: number;
-  /** Committed records of the topic. */
-  readonly expected: number;
-  /** Of them, those with a row. */
-  readonly present: number;
-  /** Of those without a row, those with a dead letter of the sink's. */
-  readonly deadLetters: number;
-  /** Neither. */
-  readonly missing: number;
-  readonly firstMissing: number | null;
-  /** Rows beyond the first of the same offset. */
-  readonly duplicates: number;
-  readonly firstDuplicate: number | null;
-  /** Records that have a row and a dead letter of the sink's. */
-  readonly rowsAndLetters: number;
-  readonly firstRowAndLetter: number | null;
-  /** Dead letters beyond the first of the same record by the same reader. */
-  readonly lettersTwice: number;
-  readonly firstLetterTwice: number | null;
-  /** Rows of offsets that are no committed record, or that lie past the position and no promise covers. */
-  readonly unexpected: number;
-  readonly firstUnexpected: number | null;
   /** Records that were promised and may be on their way: [position, to); null without a promise. */
   readonly inDoubtTo: number | null;
 }
@@ -92,7 +72,7 @@ export async function auditTopic(
   const position = committed?.offset ?? start;
   const intent =
     committed === undefined ? undefined : parseIntent(position, committed.metadata, `${topic}/${partition}`);
-  const tally = new Tally();
+  const tally = new Tally(table.stream);
   let from = start;
   for await (const offsets of committedOffsets(
     sources.reader,
@@ -151,7 +131,7 @@ async function compare(
     copies.delete(offset);
     tally.expect(offset, found, lettered.has(offset));
   }
-  for (const [offset, found] of copies) tally.surprise(offset, found);
+  for (const [offset, found] of copies) tally.withoutRecord(offset, found);
 }
 
 const sinkReader = 'sink clickhouse';
@@ -215,64 +195,5 @@ async function findBeyond(
     from,
     last + 1,
   );
-  if (beyond !== undefined) tally.surprise(beyond.first, beyond.rows);
-}
-
-type Counts = Omit<TopicAudit, 'table' | 'topic' | 'partition' | 'start' | 'position' | 'end' | 'inDoubtTo'>;
-
-class Tally {
-  #expected = 0;
-  #present = 0;
-  #deadLetters = 0;
-  readonly #missing = new First();
-  readonly #doubled = new First();
-  readonly #both = new First();
-  readonly #lettersTwice = new First();
-  readonly #unexpected = new First();
-
-  letters(offset: number, count: number): void {
-    if (count > 1) this.#lettersTwice.add(offset, count - 1);
-  }
-
-  expect(offset: number, rows: number, hasLetter: boolean): void {
-    this.#expected += 1;
-    if (rows > 0) this.#present += 1;
-    else if (hasLetter) this.#deadLetters += 1;
-    else this.#missing.add(offset, 1);
-    if (rows > 0 && hasLetter) this.#both.add(offset, 1);
-    if (rows > 1) this.#doubled.add(offset, rows - 1);
-  }
-
-  surprise(offset: number, rows: number): void {
-    this.#unexpected.add(offset, rows);
-  }
-
-  result(): Counts {
-    return {
-      expected: this.#expected,
-      present: this.#present,
-      deadLetters: this.#deadLetters,
-      missing: this.#missing.count,
-      firstMissing: this.#missing.first,
-      duplicates: this.#doubled.count,
-      firstDuplicate: this.#doubled.first,
-      rowsAndLetters: this.#both.count,
-      firstRowAndLetter: this.#both.first,
-      lettersTwice: this.#lettersTwice.count,
-      firstLetterTwice: this.#lettersTwice.first,
-      unexpected: this.#unexpected.count,
-      firstUnexpected: this.#unexpected.first,
-    };
-  }
-}
-
-/** How many, and the smallest. */
-class First {
-  count = 0;
-  first: number | null = null;
-
-  add(offset: number, count: number): void {
-    this.count += count;
-    this.first = Math.min(offset, this.first ?? Infinity);
-  }
+  if (beyond !== undefined) tally.beyond(beyond.first, beyond.rows);
 }
