@@ -3,7 +3,8 @@
  *
  * I1  Events are published in their order. After the first that found no room none is tried: what came after it in its key
  *     would otherwise overtake it.
- * I2  An answer comes within `ackTimeoutMs`. What is not acknowledged by then is told as `unknown-outcome`: it may be written.
+ * I2  What is told is bounded: every rejected event is named, but beyond 200 problems with one of its own only, in few words.
+ * I3  An answer comes within `ackTimeoutMs`. What is not acknowledged by then is told as `unknown-outcome`: it may be written.
  */
 import type { Stream } from '#engine/topology/stream.ts';
 import { ClientError } from '../client-error.ts';
@@ -26,7 +27,12 @@ export interface PublishResult {
   readonly accepted: number;
   readonly rejected: number;
   readonly errors: readonly EventProblem[];
+  /** Problems that are left out of `errors`; not there where none is. */
+  readonly more?: number;
 }
+
+const maxDetailed = 200;
+const maxBriefLength = 80;
 
 /** Identity of events that have none of their own. */
 export interface RequestIdentity {
@@ -87,9 +93,27 @@ export async function publishEvents(
   }
   const all = await Promise.all(outcomes);
   clearTimeout(timer);
-  const errors = all.flatMap((outcome) => (outcome === 'accepted' ? [] : outcome));
-  const accepted = all.filter((outcome) => outcome === 'accepted').length;
-  return { accepted, rejected: all.length - accepted, errors };
+  const rejected = all.filter((outcome) => outcome !== 'accepted');
+  return { accepted: all.length - rejected.length, rejected: rejected.length, ...told(rejected) };
+}
+
+/** What is said of the problems of each rejected event (I2). */
+function told(rejected: readonly (readonly EventProblem[])[]): Pick<PublishResult, 'errors' | 'more'> {
+  const errors: EventProblem[] = [];
+  let count = 0;
+  for (const problems of rejected) {
+    count += problems.length;
+    const room = maxDetailed - errors.length;
+    errors.push(...(room > 0 ? problems.slice(0, room) : problems.slice(0, 1).map(brief)));
+  }
+  return count === errors.length ? { errors } : { errors, more: count - errors.length };
+}
+
+function brief(problem: EventProblem): EventProblem {
+  const { reason } = problem;
+  return reason.length <= maxBriefLength
+    ? problem
+    : { ...problem, reason: `${reason.slice(0, maxBriefLength)}...` };
 }
 
 function idOf(id: string | undefined, index: number, count: number): string | undefined {

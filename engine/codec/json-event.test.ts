@@ -124,22 +124,44 @@ describe('an event from JSON', () => {
         ],
       },
     };
-    let refusal: unknown;
-    try {
-      eventFromJson(schema, {
-        disks: [{ size: 1 }, { size: 'x', speed: 2 }],
-        load: { cpu: null },
-        constructor: 1,
-      });
-    } catch (error) {
-      refusal = error;
-    }
-    expect((refusal as CodecError).problems).toStrictEqual([
+    const json = {
+      disks: [{ size: 1 }, { size: 'x', speed: 2 }],
+      load: { cpu: null },
+      constructor: 1,
+    };
+    expect(problemsOf(schema, json)).toStrictEqual([
       "field 'constructor': unknown; weir.Host has id, disks, load",
       "field 'id': expected string, got nothing",
       "field 'disks.1.speed': unknown; weir.Disk has size",
       `field 'disks.1.size': expected int, got string "x"`,
       "field 'load.cpu': expected double, got null",
+    ]);
+  });
+
+  it.each([
+    ['of fields that nobody knows', { type: 'int' }, (i: number) => [`unknown-${i}`, 1] as const],
+    ['of items', { type: 'array', items: 'int' }, undefined],
+    ['of items that may be null', ['null', { type: 'array', items: 'int' }], undefined],
+  ])('counts a great number %s, and says little of them', (_, type, unknown) => {
+    const many = 20_000;
+    const json =
+      unknown === undefined
+        ? { f: Array.from({ length: many }, () => 'x') }
+        : { f: 1, ...Object.fromEntries(Array.from({ length: many }, (_, i) => unknown(i))) };
+    const problems = problemsOf(oneField(type), json);
+    expect(problems).toHaveLength(21);
+    expect(problems[20]).toBe(`and ${many - 20} more problems`);
+    expect(problems.join('').length).toBeLessThan(2_000);
+  });
+
+  it('lists the fields that there are once, and cuts long names', () => {
+    expect(problemsOf(oneField('int'), { f: 1, a: 1, ['b'.repeat(1_000)]: 1 })).toEqual([
+      "field 'a': unknown; weir.One has f",
+      `field '${'b'.repeat(100)}...': unknown`,
+    ]);
+    const map = { type: 'map', values: 'int' };
+    expect(problemsOf(oneField(map), { f: { ['c'.repeat(1_000)]: 'x' } })).toEqual([
+      `field 'f.${'c'.repeat(100)}...': expected int, got string "x"`,
     ]);
   });
 
@@ -173,4 +195,14 @@ function zeroed(value: unknown): unknown {
   return Object.fromEntries(
     Object.entries(value).map(([key, inner]: [string, unknown]) => [key, zeroed(inner)]),
   );
+}
+
+function problemsOf(schema: RecordSchema<unknown>, json: unknown): readonly string[] {
+  try {
+    eventFromJson(schema, json);
+  } catch (error) {
+    if (error instanceof CodecError) return error.problems;
+    throw error;
+  }
+  return [];
 }

@@ -12,7 +12,8 @@
  *
  * I1  Nothing is guessed or dropped: a field that the schema does not have, a number out of range and a string for a
  *     number are errors. A field left out gets the schema's default, or null where it may be null; else it is an error.
- * I2  All problems of an event are reported at once.
+ * I2  All problems of an event are reported at once: the first 20 in words, the others as a number. What is said of an event
+ *     is bounded, however large the event.
  * I3  eventFromJson(eventToJson(event)) is the event.
  */
 import type { RecordSchema } from '#engine/topology/stream.ts';
@@ -26,13 +27,37 @@ import type { FieldNode, RecordNode, SchemaNode } from './schema-node.ts';
 
 /**
  * The event that a JSON value describes. Throws a CodecError (`invalid-value`) whose `problems` name every field that
- * is wrong, with what was expected and what was found.
+ * is wrong, with what was expected and what was found; beyond 20 the last one says how many more there are.
  */
 export function eventFromJson<T>(schema: RecordSchema<T>, json: unknown): T {
-  const problems: string[] = [];
-  const event = fromJson(recordOf(schema), json, '', problems);
-  if (problems.length > 0) throw new CodecError('invalid-value', problems);
+  const found: Findings = { told: [], count: 0 };
+  const event = fromJson(recordOf(schema), json, '', found);
+  const { told, count } = found;
+  if (count > told.length) told.push(`and ${count - told.length} more problems`);
+  if (count > 0) throw new CodecError('invalid-value', told);
   return event as T;
+}
+
+const maxTold = 20;
+/** Of a name that the schema does not have, in characters. */
+const maxNameLength = 100;
+
+/** What is wrong with an event. */
+interface Findings {
+  /** At most `maxTold`. */
+  readonly told: string[];
+  /** Of all. */
+  count: number;
+}
+
+function report(found: Findings, problem: () => string): void {
+  found.count += 1;
+  if (found.told.length < maxTold) found.told.push(problem());
+}
+
+/** As `within`, of a name that the event's sender chose. */
+function withinForeign(path: string, name: string): string {
+  return within(path, name.length > maxNameLength ? `${name.slice(0, maxNameLength)}...` : name);
 }
 
 /** The JSON value of an event: `eventFromJson` gives the event back. The event must fit the schema. */
@@ -50,26 +75,26 @@ function recordOf(schema: RecordSchema<unknown>): RecordNode {
   return record;
 }
 
-function fromJson(node: SchemaNode, json: unknown, path: string, problems: string[]): unknown {
+function fromJson(node: SchemaNode, json: unknown, path: string, found: Findings): unknown {
   switch (node.kind) {
     case 'record':
-      return recordFromJson(node, json, path, problems);
+      return recordFromJson(node, json, path, found);
     case 'array':
       if (Array.isArray(json))
-        return json.map((item, index) => fromJson(node.items, item, within(path, index), problems));
+        return json.map((item, index) => fromJson(node.items, item, within(path, index), found));
       break;
     case 'map':
       if (isObject(json)) {
         return Object.fromEntries(
           Object.entries(json).map(([key, value]) => [
             key,
-            fromJson(node.values, value, within(path, key), problems),
+            fromJson(node.values, value, withinForeign(path, key), found),
           ]),
         );
       }
       break;
     case 'union':
-      return unionFromJson(node, json, path, problems);
+      return unionFromJson(node, json, path, found);
     case 'null':
     case 'boolean':
     case 'int':
@@ -84,28 +109,33 @@ function fromJson(node: SchemaNode, json: unknown, path: string, problems: strin
       if (fitsScalar(node, value)) return value;
     }
   }
-  problems.push(problemAt(path, expected(node), json));
+  report(found, () => problemAt(path, expected(node), json));
   return undefined;
 }
 
-function recordFromJson(node: RecordNode, json: unknown, path: string, problems: string[]): unknown {
+function recordFromJson(node: RecordNode, json: unknown, path: string, found: Findings): unknown {
   if (!isObject(json)) {
-    problems.push(problemAt(path, `an object for ${describe(node)}`, json));
+    report(found, () => problemAt(path, `an object for ${describe(node)}`, json));
     return undefined;
   }
-  for (const name of Object.keys(json)) {
-    if (!node.fields.some((field) => field.name === name)) {
-      problems.push(
-        `field '${within(path, name)}': unknown; ${node.name} has ${node.fields.map((field) => field.name).join(', ')}`,
-      );
-    }
-  }
+  reportUnknown(node, json, path, found);
   return Object.fromEntries(
     node.fields.map((field) => [
       field.name,
-      fieldFromJson(field, own(json, field.name), within(path, field.name), problems),
+      fieldFromJson(field, own(json, field.name), within(path, field.name), found),
     ]),
   );
+}
+
+/** The first of an object's unknown fields says which ones there are. */
+function reportUnknown(node: RecordNode, json: object, path: string, found: Findings): void {
+  let isFirst = true;
+  for (const name of Object.keys(json)) {
+    if (node.fields.some((field) => field.name === name)) continue;
+    const known = isFirst ? `; ${node.name} has ${node.fields.map((field) => field.name).join(', ')}` : '';
+    report(found, () => `field '${withinForeign(path, name)}': unknown${known}`);
+    isFirst = false;
+  }
 }
 
 /** A member that the object itself holds: `constructor` is no field of `{}`. */
@@ -113,11 +143,11 @@ function own(json: Readonly<Record<string, unknown>>, name: string): unknown {
   return Object.hasOwn(json, name) ? json[name] : undefined;
 }
 
-function fieldFromJson(field: FieldNode, json: unknown, path: string, problems: string[]): unknown {
-  if (json !== undefined) return fromJson(field.type, json, path, problems);
+function fieldFromJson(field: FieldNode, json: unknown, path: string, found: Findings): unknown {
+  if (json !== undefined) return fromJson(field.type, json, path, found);
   if (field.default !== undefined) return defaultValue(field.type, field.default);
   if (field.type.kind === 'union' && nullableOf(field.type) !== undefined) return null;
-  return fromJson(field.type, undefined, path, problems);
+  return fromJson(field.type, undefined, path, found);
 }
 
 /** A default in Avro's JSON form, which the schema's validation has accepted: of a union it is the first branch's. */
@@ -126,26 +156,28 @@ function defaultValue(node: SchemaNode, json: unknown): unknown {
   if ((type.kind === 'bytes' || type.kind === 'fixed') && type.logical?.name === 'decimal') {
     return decimalText(unscaledOfBytes(Buffer.from(json as string, 'latin1')), type.logical.scale);
   }
-  return fromJson(type, json, '', []);
+  return fromJson(type, json, '', { told: [], count: 0 });
 }
 
 function unionFromJson(
   node: SchemaNode & { kind: 'union' },
   json: unknown,
   path: string,
-  problems: string[],
+  found: Findings,
 ): unknown {
   const inner = nullableOf(node);
   if (inner === undefined) {
-    problems.push(problemAt(path, `a type other than ${describe(node)}, which has no JSON form here`, json));
+    report(found, () =>
+      problemAt(path, `a type other than ${describe(node)}, which has no JSON form here`, json),
+    );
     return undefined;
   }
   if (json === null) return null;
-  const found: string[] = [];
-  const value = fromJson(inner, json, path, found);
-  problems.push(
-    ...found.map((problem) => problem.replace(`'${path}': expected `, `'${path}': expected null or `)),
-  );
+  const inside: Findings = { told: [], count: 0 };
+  const value = fromJson(inner, json, path, inside);
+  for (const problem of inside.told)
+    report(found, () => problem.replace(`'${path}': expected `, `'${path}': expected null or `));
+  found.count += inside.count - inside.told.length;
   return value;
 }
 

@@ -284,6 +284,15 @@ describe('a request is refused', () => {
     expect(chunked).toMatch(/^HTTP\/1\.1 413 /);
   });
 
+  it('in few words, whatever the number of things that are wrong', async () => {
+    const ingest = await open(nowhere, ['links']);
+    const fields = Array.from({ length: 300_000 }, (_, i) => `"f${i}":1`).join(',');
+    const { status, body } = await post(ingest, 'links', `{${fields}}`);
+    expect(status).toBe(400);
+    expect(body.errors).toHaveLength(21);
+    expect(JSON.stringify(body).length).toBeLessThan(10_000);
+  });
+
   it('before a large body is sent, where the client asks', async () => {
     const ingest = await open(nowhere, ['links']);
     const head = (topic: string): string =>
