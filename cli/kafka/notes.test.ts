@@ -58,3 +58,33 @@ it('tells an outage of two minutes when it has begun, each minute, and when it i
     'over after 119 s: attempt 0',
   ]);
 });
+
+it('tells what says each time something of its own every time: the statements that fill the targets of views', () => {
+  const { notes, printed } = scene();
+  for (let i = 0; i < 3; i += 1) notes.tell(entry('views-in-doubt', `INSERT ${i}`));
+  expect(printed).toEqual(['INSERT 0', 'INSERT 1', 'INSERT 2']);
+});
+
+it('tells beside each other what concerns one place alone', () => {
+  const { notes, printed, pass } = scene();
+  for (const table of ['a', 'b', 'a'])
+    notes.tell(entry('clickhouse-transient', `too many parts in ${table}`), table);
+  expect(printed).toEqual(['too many parts in a', 'too many parts in b']);
+  for (let i = 0; i < 2; i += 1) {
+    for (const table of ['a', 'b']) notes.trouble(entry('waits', `no replica has ${table}`), table);
+    pass(6_000);
+  }
+  expect(printed.slice(2)).toEqual([
+    'no replica has a (for 6 s; it is tried again and again)',
+    'no replica has b (for 6 s; it is tried again and again)',
+  ]);
+});
+
+it('tells at the end what it had left out', () => {
+  const { notes, printed } = scene();
+  for (let i = 0; i < 3; i += 1) notes.tell(entry('died', `worker ${i} died`));
+  notes.tell(entry('other', 'something else'));
+  notes.close();
+  notes.close();
+  expect(printed).toEqual(['worker 0 died', 'something else', 'worker 2 died (and 1 more of the kind)']);
+});

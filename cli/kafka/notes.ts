@@ -1,18 +1,25 @@
 /**
  * What a run tells besides its progress: without floods, and without alarms over what is over in a moment.
  *
- * I1  What matters at once is told at once (`tell`), and again at most every 10 s, with how often it came.
+ * I1  What matters at once is told at once (`tell`), and again at most every 10 s, with how often it came; what is left untold at the
+ *     end is told by `close`. What says each time something of its own (`isAlwaysTold`) is never left out.
  * I2  Trouble that mends itself (`trouble`) is told when it has lasted 5 s, again every minute, and when it is over: a group
  *     whose coordinator is loading, or a leader that moves, is told to nobody.
  */
-import type { LogEntry } from '../operations/logger.ts';
+import { isAlwaysTold, type LogEntry } from '../operations/logger.ts';
 
 export interface Notes {
-  tell(entry: LogEntry): void;
-  /** Something that is tried again until it succeeds; the same code is the same trouble, wherever it is met. */
-  trouble(entry: LogEntry): void;
+  /** @param place of what concerns this place alone: the same code at another place is told beside it */
+  tell(entry: LogEntry, place?: string): void;
+  /**
+   * Something that is tried again until it succeeds; the same code is the same trouble, wherever it is met, unless a `place` is given
+   * that has it alone.
+   */
+  trouble(entry: LogEntry, place?: string): void;
   /** Tells what is over; to be called every second or so. */
   look(): void;
+  /** Tells what was left out. Nothing is to be told after it. */
+  close(): void;
 }
 
 const repeatMs = 10_000;
@@ -23,6 +30,7 @@ const overMs = 15_000;
 
 interface Told {
   readonly atMs: number;
+  last: LogEntry;
   suppressed: number;
 }
 
@@ -38,20 +46,26 @@ export function startNotes(log: (entry: LogEntry) => void, nowMs: () => number):
   const told = new Map<string, Told>();
   const troubles = new Map<string, Trouble>();
   return {
-    tell: (entry) => {
-      const key = JSON.stringify([entry.code ?? entry.message, entry.component, entry.worker, entry.task]);
+    tell: (entry, place) => {
+      const { code, message, component, worker, task } = entry;
+      if (isAlwaysTold(entry)) {
+        log(entry);
+        return;
+      }
+      const key = JSON.stringify([code ?? message, component, worker, task, place]);
       const before = told.get(key);
       const now = nowMs();
       if (before !== undefined && now - before.atMs < repeatMs) {
         before.suppressed += 1;
+        before.last = entry;
         return;
       }
-      told.set(key, { atMs: now, suppressed: 0 });
+      told.set(key, { atMs: now, last: entry, suppressed: 0 });
       log(more(entry, before?.suppressed ?? 0));
     },
-    trouble: (entry) => {
+    trouble: (entry, place) => {
       const now = nowMs();
-      const key = entry.code ?? entry.message;
+      const key = JSON.stringify([entry.code ?? entry.message, place]);
       let trouble = troubles.get(key);
       if (trouble === undefined || now - trouble.lastAtMs > overMs) {
         trouble = { firstAtMs: now, first: entry, lastAtMs: now, toldAtMs: undefined };
@@ -68,9 +82,9 @@ export function startNotes(log: (entry: LogEntry) => void, nowMs: () => number):
       log({ ...entry, message: `${entry.message} (for ${since}; it is tried again and again)` });
     },
     look: () => {
-      for (const [code, { firstAtMs, lastAtMs, toldAtMs, first }] of troubles) {
+      for (const [key, { firstAtMs, lastAtMs, toldAtMs, first }] of troubles) {
         if (nowMs() - lastAtMs <= overMs) continue;
-        troubles.delete(code);
+        troubles.delete(key);
         const { message, component } = first;
         if (toldAtMs !== undefined)
           log({
@@ -79,6 +93,10 @@ export function startNotes(log: (entry: LogEntry) => void, nowMs: () => number):
             message: `over after ${secondsOf(lastAtMs - firstAtMs)}: ${message}`,
           });
       }
+    },
+    close: () => {
+      for (const { last, suppressed } of told.values()) if (suppressed > 0) log(more(last, suppressed - 1));
+      told.clear();
     },
   };
 }

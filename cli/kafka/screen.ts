@@ -46,6 +46,7 @@ export function startScreen(io: CliIo, { logFormat, logLevel }: OperationsSettin
     notes,
     stop: () => {
       clearInterval(looking);
+      notes.close();
       logger.close();
       progress.stop();
     },

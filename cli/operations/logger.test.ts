@@ -126,6 +126,13 @@ describe('any log', () => {
     expect(lines()).toHaveLength(2);
   });
 
+  it('never leaves out what says each time something of its own', () => {
+    const { log, lines } = logging();
+    for (const message of ['INSERT 1', 'INSERT 2'])
+      log(entry({ code: 'views-in-doubt', topic: 'a.t', partition: 3, message }));
+    expect(lines()).toHaveLength(2);
+  });
+
   it('keeps what it held back within bounds', () => {
     const { log, close, lines } = logging();
     for (let round = 0; round < 2; round += 1)

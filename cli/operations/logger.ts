@@ -4,7 +4,7 @@
  *
  * I1  An entry is one write of whole lines; in JSON exactly one line, whatever is in the message.
  * I2  The same trouble (code and place) is told once in 10 s; the next time it says how often it was left out. What is left
- *     untold at the end is told by `close`.
+ *     untold at the end is told by `close`. What says each time something of its own (`isAlwaysTold`) is never left out.
  * I3  User names and passwords in addresses, and the secrets that it was given, are never written.
  */
 import { LogThrottle } from './log-throttle.ts';
@@ -49,6 +49,12 @@ export interface Logger {
   close(): void;
 }
 
+/** Codes of entries of which each says something that no other one says: `views-in-doubt` has statements that are to be run. */
+const alwaysTold: ReadonlySet<string | undefined> = new Set(['views-in-doubt']);
+
+/** Whether an entry is never to be left out in favour of others of its code and place. */
+export const isAlwaysTold = ({ code }: LogEntry): boolean => alwaysTold.has(code);
+
 /** `//user:password@` of an address. */
 const credentials = /(\/\/)[^/\s@]+@/g;
 const hidden = '***';
@@ -73,7 +79,8 @@ export function createLogger(config: LoggerConfig): Logger {
   return {
     log(entry) {
       if (logLevels.indexOf(entry.level) < least) return;
-      const suppressed = entry.code === undefined ? 0 : throttle.pass(keyOf(entry), entry, nowMs());
+      const suppressed =
+        entry.code === undefined || isAlwaysTold(entry) ? 0 : throttle.pass(keyOf(entry), entry, nowMs());
       if (suppressed !== undefined) put(entry, suppressed);
     },
     close() {
