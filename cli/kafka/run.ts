@@ -8,6 +8,7 @@
 import type { ClickHouseClient } from '@clickhouse/client';
 import { KafkaEdge } from '#client/kafka-edge.ts';
 import { WriterSchemas } from '#engine/codec/writer-schemas.ts';
+import { EngineError } from '#engine/engine-error.ts';
 import { patiently } from '#engine/kafka/patiently.ts';
 import { ensureTopics } from '#engine/kafka/topics/ensure-topics.ts';
 import { plannedTopics } from '#engine/kafka/topics/planned-topics.ts';
@@ -16,9 +17,12 @@ import { taskCount } from '#engine/topology/app.ts';
 import type { Parameters } from '#engine/topology/processor.ts';
 import { openClient } from '#sinks/clickhouse/client.ts';
 import { requireCluster } from '#sinks/clickhouse/cluster-check.ts';
+import { SinkError } from '#sinks/clickhouse/error.ts';
+import { isAnswer } from '#sinks/clickhouse/insert-error.ts';
 import { startKafkaSink, type KafkaSink } from '#sinks/clickhouse/kafka/kafka-sink.ts';
 import { refuseLostTables } from '#sinks/clickhouse/kafka/refuse-lost-tables.ts';
 import { prepareTables } from '#sinks/clickhouse/prepare-tables.ts';
+import type { Retrying } from '#sinks/clickhouse/retry.ts';
 import { tableOf, type Table } from '#sinks/clickhouse/tables.ts';
 import { weirApp } from '../app.ts';
 import { reachClickHouse } from '../reach-clickhouse.ts';
@@ -90,7 +94,7 @@ export async function startRun(config: RunConfig): Promise<KafkaRun> {
   const undo: (() => Promise<unknown>)[] = [() => client.close()];
   try {
     step('announcing schemas');
-    const announced = await patiently(() => announcedSchemas(connection), { timeoutMs: startMs, signal });
+    const announced = await patiently(() => announcedSchemas(connection, signal), { timeoutMs: startMs, signal });
     const edge = await startEdge(config, announced);
     undo.push(() => edge.stop(1_000));
     await announceSchemas(weirApp, edge, announced);
@@ -133,17 +137,28 @@ function startSink(
     tables,
     writers: new WriterSchemas(),
     onRetry: (retrying) => {
-      const { place, attempt, error } = retrying;
-      const message = `${place}: waiting for ClickHouse (${error.message}); events stay in Kafka`;
-      if (attempt >= 3) notes.tell({ ...entryOfRetry(retrying), message });
+      tellRetry(notes, retrying);
     },
     onTrouble: (error) => {
       const entry = entryOfError({ component: 'sink' }, error);
       const told = { ...entry, message: `sink: ${error.message}` };
-      if (error.retryable) notes.trouble(told);
-      else notes.tell(told);
+      if (!error.retryable) notes.tell(told);
+      // Kafka's troubles are most often met everywhere at once; what the sink says itself is of one partition.
+      else notes.trouble(told, error instanceof SinkError ? `${entry.topic}/${entry.partition}` : undefined);
     },
   });
+}
+
+/** What a server answers may be about one table; a server that is away is away for all. */
+function tellRetry(notes: RunConfig['notes'], retrying: Retrying): void {
+  const { attempt, error } = retrying;
+  const entry = entryOfRetry(retrying);
+  if (error instanceof EngineError) {
+    notes.trouble({ ...entry, message: `sink: ${error.message}` });
+    return;
+  }
+  const message = `waiting for ClickHouse (${error.message}); events stay in Kafka`;
+  if (attempt >= 3) notes.tell({ ...entry, message }, isAnswer(error) ? entry.topic : undefined);
 }
 
 function startEdge({ targets, notes }: RunConfig, announced: ReadonlySet<string>): Promise<KafkaEdge> {

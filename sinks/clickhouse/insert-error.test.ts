@@ -1,9 +1,9 @@
 import { ClickHouseError } from '@clickhouse/client';
 import { EngineError } from '#engine/engine-error.ts';
 import { describe, expect, test } from 'vitest';
-import { classify, describeFailure, type InsertFailure } from './insert-error.ts';
+import { classify, describeFailure, isAnswer, type InsertFailure } from './insert-error.ts';
 import { SinkError } from './error.ts';
-import { retryTransient } from './retry.ts';
+import { retryTransient, type Retrying } from './retry.ts';
 
 const answer = (code: number, message = ''): Error =>
   new ClickHouseError({ code: String(code), message, type: 'X' });
@@ -13,7 +13,10 @@ describe('classify', () => {
   const codes: readonly (readonly [InsertFailure, readonly number[]])[] = [
     [
       'transient',
-      [3, 107, 159, 198, 202, 203, 209, 210, 225, 236, 241, 242, 243, 279, 285, 319, 425, 439, 473, 745, 999],
+      [
+        3, 107, 159, 173, 198, 201, 202, 203, 209, 210, 225, 236, 241, 242, 243, 244, 279, 285, 286, 319, 394,
+        425, 439, 473, 499, 745, 999, 1000,
+      ],
     ],
     ['data', [27, 117, 349, 469, 6, 153]],
     ['permanent', [16, 53, 60, 81, 164, 246, 497, 516, 62, 12_345]],
@@ -74,6 +77,11 @@ describe('classify', () => {
     });
     expect(describeFailure(network('EPIPE'), 'transient', 'x').retryable).toBe(true);
   });
+
+  test('tells what ClickHouse answered from a ClickHouse that is away', () => {
+    expect(isAnswer(describeFailure(answer(252), 'transient', 'x'))).toBe(true);
+    expect(isAnswer(describeFailure(network('ECONNREFUSED'), 'transient', 'x'))).toBe(false);
+  });
 });
 
 describe('retryTransient', () => {
@@ -97,6 +105,21 @@ describe('retryTransient', () => {
       expect(pauses[i]).toBeGreaterThanOrEqual(fullMs / 2);
       expect(pauses[i]).toBeLessThanOrEqual(fullMs);
     });
+  });
+
+  test('says that it was Kafka where it was, and where', async () => {
+    const told: Retrying[] = [];
+    let tries = 0;
+    const request = (): Promise<void> =>
+      ++tries === 1
+        ? Promise.reject(new EngineError('kafka-unreachable', 'no broker', { retryable: true }))
+        : Promise.resolve();
+    await retryTransient(request, 'table a.b, t/0', new AbortController().signal, config, (one) =>
+      told.push(one),
+    );
+    expect(told).toMatchObject([
+      { error: { code: 'kafka-unreachable', message: 'table a.b, t/0: no broker' } },
+    ]);
   });
 
   test('does not repeat what would fail again', async () => {

@@ -13,9 +13,15 @@ import { SinkError, reasonOf } from './error.ts';
  */
 export type InsertFailure = 'transient' | 'data' | 'partitions' | 'permanent';
 
-/** Overload, time-outs, memory, a full disk, names and replicas that are away, a lock beside an ALTER, shutting down. */
+/**
+ * Overload, time-outs, memory (173, 241), a full disk, names and replicas that are away, a lock beside an ALTER, shutting down. 201: a
+ * quota, which counts anew with its next interval. 244: Keeper gave an answer that fits no state of the insert, as after a lost
+ * session; the token settles whether it counted. 286: with insert_quorum, the insert before has not reached its replicas yet.
+ * 499: the store of objects that the disk is. 1000: Poco, ClickHouse's library for sockets and HTTP.
+ */
 const TRANSIENT = new Set([
-  3, 107, 159, 198, 202, 203, 209, 210, 225, 236, 241, 242, 243, 279, 285, 319, 394, 425, 439, 473, 745, 999,
+  3, 107, 159, 173, 198, 201, 202, 203, 209, 210, 225, 236, 241, 242, 243, 244, 279, 285, 286, 319, 394, 425,
+  439, 473, 499, 745, 999, 1000,
 ]);
 
 /** Values that a constraint, a conversion or a materialized view's expression refuses. */
@@ -44,6 +50,9 @@ function codeOf(error: unknown): number | undefined {
   const text = error instanceof Error ? /^Code: (\d+)\. DB::/.exec(error.message)?.[1] : undefined;
   return text === undefined ? undefined : Number(text);
 }
+
+/** Whether ClickHouse itself answered with what is described by an error of `describeFailure`: it is not away then. */
+export const isAnswer = (described: SinkError): boolean => codeOf(described.cause) !== undefined;
 
 function ofCode(code: number, message: string): InsertFailure {
   // One code, two meanings: merges lag behind (wait), or one block spans too many partitions (waiting never helps).

@@ -1,5 +1,6 @@
 /** Repeating what fails for a while: exponential backoff with jitter, until it succeeds or is stopped. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { EngineError } from '#engine/engine-error.ts';
 import { SinkError } from './error.ts';
 import { classify, describeFailure } from './insert-error.ts';
 
@@ -16,7 +17,8 @@ export interface Retrying {
   readonly place: string;
   readonly attempt: number;
   readonly pauseMs: number;
-  readonly error: SinkError;
+  /** Its message names the place. An EngineError where it was Kafka that failed, not ClickHouse. */
+  readonly error: SinkError | EngineError;
 }
 
 /**
@@ -39,10 +41,15 @@ export async function retryTransient<T>(
       if (classify(error) !== 'transient') throw error;
       const fullMs = Math.min(config.maxMs, config.initialMs * 2 ** (attempt - 1));
       const pauseMs = fullMs * (0.5 + Math.random() / 2);
-      onRetry({ place, attempt, pauseMs, error: describeFailure(error, 'transient', place) });
+      onRetry({ place, attempt, pauseMs, error: described(error, place) });
       await pause(pauseMs, signal);
     }
   }
+}
+
+function described(error: unknown, place: string): SinkError | EngineError {
+  if (!(error instanceof EngineError)) return describeFailure(error, 'transient', place);
+  return new EngineError(error.code, `${place}: ${error.message}`, { retryable: true, cause: error });
 }
 
 function isStopped(signal: AbortSignal): boolean {

@@ -11,7 +11,17 @@ export const passing: readonly ClickHouseAnswer[] = [
   [3, 'UNEXPECTED_END_OF_FILE', 'Unexpected end of file while reading chunk header of HTTP chunked data'],
   [107, 'FILE_DOESNT_EXIST', 'File store/1f2/data.bin does not exist'],
   [159, 'TIMEOUT_EXCEEDED', 'Timeout exceeded: elapsed 30000.31 ms, maximum: 30000 ms'],
+  [
+    173,
+    'CANNOT_ALLOCATE_MEMORY',
+    'Allocator: Cannot malloc 1.00 GiB., errno: 12, strerror: Cannot allocate memory',
+  ],
   [198, 'DNS_ERROR', 'Not found address of host: node-2'],
+  [
+    201,
+    'QUOTA_EXCEEDED',
+    'Quota for user `weir` for 3600s has been exceeded: written_bytes = 9/8. Interval will end at 08:00',
+  ],
   [202, 'TOO_MANY_SIMULTANEOUS_QUERIES', 'Too many simultaneous queries. Maximum: 1000'],
   [203, 'NO_FREE_CONNECTION', 'All connections of the pool are busy'],
   [
@@ -36,8 +46,14 @@ export const passing: readonly ClickHouseAnswer[] = [
     'TOO_MANY_PARTS',
     "Too many parts (3001 with average size of 1.20 MiB) in table '{table}'. Merges are processing significantly slower than inserts",
   ],
+  [
+    244,
+    'UNEXPECTED_ZOOKEEPER_ERROR',
+    'Unexpected ZooKeeper error while adding block 7 with ID x: Session expired',
+  ],
   [279, 'ALL_CONNECTION_TRIES_FAILED', 'All connection tries failed. Log: Connection refused (node-2:9000)'],
   [285, 'TOO_FEW_LIVE_REPLICAS', 'Number of alive replicas (1) is less than requested quorum (2/3)'],
+  [286, 'UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE', 'Quorum for previous write has not been satisfied yet'],
   [319, 'UNKNOWN_STATUS_OF_INSERT', 'Unknown status of part, client must retry. Reason: Connection loss'],
   [394, 'QUERY_WAS_CANCELLED', 'Query was cancelled'],
   [425, 'SYSTEM_ERROR', 'Cannot write: the disk answers with an error'],
@@ -47,8 +63,10 @@ export const passing: readonly ClickHouseAnswer[] = [
     'DEADLOCK_AVOIDED',
     'WRITE locking attempt on "{table}" has timed out! (120000ms) Possible deadlock avoided',
   ],
+  [499, 'S3_ERROR', 'Message: Please reduce your request rate, Key: store/1f2/data.bin'],
   [745, 'SERVER_OVERLOADED', 'CPU is overloaded, CPU is waiting for execution way more than executing'],
   [999, 'KEEPER_EXCEPTION', 'Connection loss, path /clickhouse/tables/1', 'Coordination::Exception'],
+  [1000, 'POCO_EXCEPTION', 'Connection reset by peer', 'Poco::Exception'],
   [
     75,
     'CANNOT_WRITE_TO_FILE_DESCRIPTOR',
