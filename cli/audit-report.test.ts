@@ -5,7 +5,14 @@ import { auditResult, verdictOf } from './audit-report.ts';
 const clean: TopicAudit = {
   ...{ table: 't', topic: 'things', partition: 0, start: 0, position: 10, end: 10 },
   ...{ expected: 9, present: 8, deadLetters: 1, missing: 0, firstMissing: null },
-  ...{ duplicates: 0, firstDuplicate: null, rowsAndLetters: 0, firstRowAndLetter: null },
+  ...{
+    lost: 0,
+    firstLost: null,
+    duplicates: 0,
+    firstDuplicate: null,
+    rowsAndLetters: 0,
+    firstRowAndLetter: null,
+  },
   ...{ lettersTwice: 0, firstLetterTwice: null, unexpected: 0, firstUnexpected: null },
   ...{ compacted: 0, inDoubtTo: null },
 };
@@ -35,7 +42,7 @@ test('what was not looked at is told though the rest is clean', () => {
   });
 });
 
-test.each(['missing', 'duplicates', 'rowsAndLetters', 'lettersTwice', 'unexpected'] as const)(
+test.each(['missing', 'lost', 'duplicates', 'rowsAndLetters', 'lettersTwice', 'unexpected'] as const)(
   '%s is not clean',
   (count) => {
     const { isClean, lines } = verdictOf({

@@ -18,6 +18,8 @@ const columns: readonly (readonly [name: string, of: (audit: TopicAudit) => Cell
   ['dead_letters', ({ deadLetters }) => deadLetters],
   ['missing', ({ missing }) => missing],
   ['first_missing', ({ firstMissing }) => firstMissing],
+  ['lost', ({ lost }) => lost],
+  ['first_lost', ({ firstLost }) => firstLost],
   ['duplicates', ({ duplicates }) => duplicates],
   ['first_duplicate', ({ firstDuplicate }) => firstDuplicate],
   ['row_and_letter', ({ rowsAndLetters }) => rowsAndLetters],
@@ -54,6 +56,11 @@ const faults: readonly (readonly [
   first: (audit: TopicAudit) => number | null,
 ])[] = [
   ['records without a row or dead letter', ({ missing }) => missing, ({ firstMissing }) => firstMissing],
+  [
+    'offsets that Kafka removed before the sink had taken them',
+    ({ lost }) => lost,
+    ({ firstLost }) => firstLost,
+  ],
   ['rows too many', ({ duplicates }) => duplicates, ({ firstDuplicate }) => firstDuplicate],
   [
     'records with a row and a dead letter',

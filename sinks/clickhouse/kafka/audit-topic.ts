@@ -26,13 +26,22 @@ export interface TopicAudit extends AuditCounts {
   readonly position: number;
   /** Where the topic ends: from the position to here nothing was compared. */
   readonly end: number;
+  /** Offsets that were neither committed nor promised when retention had removed them: [firstLost, start). */
+  readonly lost: number;
+  readonly firstLost: number | null;
   /** Records that were promised and may be on their way: [position, to); null without a promise. */
   readonly inDoubtTo: number | null;
 }
 
 /** Whether anything is off: something in doubt is settled by a sink that runs. */
 export const isClean = (audit: TopicAudit): boolean =>
-  audit.missing + audit.duplicates + audit.rowsAndLetters + audit.lettersTwice + audit.unexpected === 0;
+  audit.missing +
+    audit.lost +
+    audit.duplicates +
+    audit.rowsAndLetters +
+    audit.lettersTwice +
+    audit.unexpected ===
+  0;
 
 export interface AuditSources {
   readonly reader: KafkaReader;
@@ -70,8 +79,7 @@ export async function auditTopic(
   ]);
   const [start, end] = await answered(ends, { what: `${topic}/${partition}`, timeoutMs: answerMs, signal });
   const position = committed?.offset ?? start;
-  const intent =
-    committed === undefined ? undefined : parseIntent(position, committed.metadata, `${topic}/${partition}`);
+  const covered = committed === undefined ? position : coveredBy(committed, `${topic}/${partition}`);
   const tally = new Tally(table.stream);
   let from = start;
   for await (const offsets of committedOffsets(
@@ -84,7 +92,7 @@ export async function auditTopic(
     await compare(sources, table, { partition, from, to }, offsets.found, tally);
     from = to;
   }
-  await findBeyond(sources, table, partition, intent?.to ?? position, tally);
+  await findBeyond(sources, table, partition, covered, tally);
   return {
     table: table.name,
     topic,
@@ -92,9 +100,27 @@ export async function auditTopic(
     start,
     position,
     end,
+    ...(await lostBefore(sources, table, partition, { start, covered })),
     ...tally.result(),
-    inDoubtTo: intent?.to ?? null,
+    inDoubtTo: covered > position ? covered : null,
   };
+}
+
+/** Up to where a position takes records for done: to the end of what it promises, if it does. */
+const coveredBy = ({ offset, metadata }: Committed, place: string): number =>
+  parseIntent(offset, metadata, place)?.to ?? offset;
+
+/** What a sink that goes on meanwhile has come past is not lost: its position is asked after the start. */
+async function lostBefore(
+  { positionNow }: AuditSources,
+  table: Table,
+  partition: number,
+  { start, covered }: { readonly start: number; readonly covered: number },
+): Promise<Pick<TopicAudit, 'lost' | 'firstLost'>> {
+  if (start <= covered) return { lost: 0, firstLost: null };
+  const now = await positionNow(table, partition);
+  const from = now === undefined ? covered : coveredBy(now, `${table.stream.topic}/${partition}`);
+  return from < start ? { lost: start - from, firstLost: from } : { lost: 0, firstLost: null };
 }
 
 interface Range {
@@ -187,8 +213,7 @@ async function findBeyond(
   );
   if (last === null) return;
   const now = await positionNow(table, partition);
-  const promised = now && parseIntent(now.offset, now.metadata, `${topic}/${partition}`)?.to;
-  const from = Math.max(covered, promised ?? now?.offset ?? covered);
+  const from = now === undefined ? covered : Math.max(covered, coveredBy(now, `${topic}/${partition}`));
   if (last < from) return;
   const [beyond] = await ask<{ first: number; rows: number }>(
     'min(_offset) AS first, count() AS rows',
