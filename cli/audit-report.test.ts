@@ -18,7 +18,12 @@ const clean: TopicAudit = {
 };
 
 test('all is clean, and all was looked at', () => {
-  const verdict = verdictOf({ audits: [clean, clean], unchecked: [], areLettersKnown: true });
+  const verdict = verdictOf({
+    audits: [clean, clean],
+    unchecked: [],
+    areLettersKnown: true,
+    unreadLetters: 0,
+  });
   expect(verdict).toEqual({
     isClean: true,
     lines: [
@@ -30,7 +35,7 @@ test('all is clean, and all was looked at', () => {
 test('what was not looked at is told though the rest is clean', () => {
   const counts = { start: 1_000, position: 1_010, end: 1_100, compacted: 7, inDoubtTo: 1_020 };
   const audits = [{ ...clean, ...counts }, clean];
-  expect(verdictOf({ audits, unchecked: [], areLettersKnown: true })).toMatchObject({
+  expect(verdictOf({ audits, unchecked: [], areLettersKnown: true, unreadLetters: 0 })).toMatchObject({
     isClean: true,
     lines: [
       expect.stringContaining('audit: clean') as string,
@@ -49,6 +54,7 @@ test.each(['missing', 'lost', 'duplicates', 'rowsAndLetters', 'lettersTwice', 'u
       audits: [clean, { ...clean, partition: 1, [count]: 3 }],
       unchecked: [],
       areLettersKnown: true,
+      unreadLetters: 0,
     });
     expect(isClean).toBe(false);
     expect(lines[1]).toMatch(/^things\/1: 3 /);
@@ -61,12 +67,13 @@ test('what could not be compared is not clean, and is told once for each topic',
     { ...gone, partition: 0 },
     { ...gone, partition: 1 },
   ];
-  const report = { audits: [clean], unchecked, areLettersKnown: false };
+  const report = { audits: [clean], unchecked, areLettersKnown: false, unreadLetters: 1_200 };
   const { isClean, lines } = verdictOf(report);
   expect(isClean).toBe(false);
   expect(lines.slice(1)).toEqual([
     'others could not be compared: table d.u is not in ClickHouse (partitions 0, 1)',
     'the table of dead letters is missing: records that became dead letters count as without one',
+    expect.stringMatching(/^1,200 offsets of dead letters .* then audit again$/) as string,
   ]);
   const { columns, rows } = auditResult(report);
   expect(rows.map((row) => Object.fromEntries(columns.map(({ name }, i) => [name, row[i]])))).toMatchObject([

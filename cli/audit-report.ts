@@ -83,7 +83,7 @@ export interface Verdict {
 
 /** What the audit comes to. Clean is what was compared wholly and has nothing off. */
 export function verdictOf(report: AuditReport): Verdict {
-  const { audits, unchecked, areLettersKnown } = report;
+  const { audits, unchecked, areLettersKnown, unreadLetters } = report;
   const off = audits.filter((audit) => !isClean(audit)).map(describeFaults);
   const sum = (of: (audit: TopicAudit) => number): string =>
     audits.reduce((all, audit) => all + of(audit), 0).toLocaleString('en-US');
@@ -99,6 +99,12 @@ export function verdictOf(report: AuditReport): Verdict {
       ...(areLettersKnown
         ? []
         : ['the table of dead letters is missing: records that became dead letters count as without one']),
+      ...(unreadLetters === 0
+        ? []
+        : [
+            `${unreadLetters.toLocaleString('en-US')} offsets of dead letters that are not in their table yet were too many to be read: ` +
+              'records of these count as without one; let weir up come to them, then audit again',
+          ]),
       ...limitsOf(audits).map((limit) => `not looked at: ${limit}`),
     ],
   };

@@ -15,6 +15,7 @@ import type { Table } from '../tables.ts';
 import { answerMs, type AuditSources, auditTopic, isClean, type TopicAudit } from './audit-topic.ts';
 import { positionsOfTables } from './group-positions.ts';
 import { sinkGroup } from './names.ts';
+import { pendingLetters } from './pending-letters.ts';
 
 export interface AuditConfig {
   readonly connection: KafkaConnection;
@@ -28,8 +29,8 @@ export interface AuditConfig {
   readonly signal?: AbortSignal;
 }
 
-/** A dead letter is on its topic when the position moves past its record, and in its table a little later. */
-const letterPauseMs = 3_000;
+/** A replica that is asked may have rows a little later than the one that took them. */
+const secondLookMs = 3_000;
 /** A broker that stands still says no good-bye. */
 const closeMs = 1_000;
 const reads = { maxWaitMs: 100, maxBufferedBytes: 4 << 20 };
@@ -48,6 +49,8 @@ export interface AuditReport {
   readonly unchecked: readonly Unchecked[];
   /** Without their table records that became dead letters count as missing. */
   readonly areLettersKnown: boolean;
+  /** Offsets of dead letters that are not in their table yet and were too many to be read: their records count as missing. */
+  readonly unreadLetters: number;
 }
 
 /**
@@ -71,11 +74,13 @@ export async function auditTopics(config: AuditConfig): Promise<AuditReport> {
     const connecting = Promise.all([KafkaReader.connect({ kafka, ...reads }), connect(cluster)]);
     [reader] = await answered(connecting, { what, timeoutMs: answerMs, signal });
     const positions = await ask(tables);
+    const pending = await pendingLetters({ reader, positions, answerMs, signal });
     const sources: AuditSources = {
       reader,
       client,
       signal,
       deadLetterTable: missing.has(letterTable) ? undefined : letterTable,
+      pendingLetters: pending.origins,
       positionNow: async (table, partition) => (await ask([table])).get(`${table.stream.topic}/${partition}`),
     };
     const places = tables.flatMap((table) =>
@@ -89,7 +94,8 @@ export async function auditTopics(config: AuditConfig): Promise<AuditReport> {
       return auditOrReason(sources, table, partition, positions.get(`${topic}/${partition}`));
     };
     const found = await lookTwice(places, look, signal);
-    return { ...reportOf(places, found), areLettersKnown: !missing.has(letterTable) };
+    const areLettersKnown = !missing.has(letterTable);
+    return { ...reportOf(places, found), areLettersKnown, unreadLetters: pending.unread };
   } finally {
     await Promise.race([Promise.allSettled([reader?.close(), cluster.disconnect()]), sleep(closeMs)]);
   }
@@ -125,7 +131,7 @@ async function lookTwice(
   const found: Found[] = [];
   for (const place of places) found.push(await look(place));
   if (!found.some(seemsOff)) return found;
-  await sleep(letterPauseMs, undefined, { signal });
+  await sleep(secondLookMs, undefined, { signal });
   for (const [i, place] of places.entries()) if (seemsOff(found[i]!)) found[i] = await look(place);
   return found;
 }
