@@ -24,7 +24,7 @@ export class ConcurrencyLimit {
       return await work();
     } finally {
       this.#count(owner, -1);
-      this.#beginNext();
+      this.#beginAll();
     }
   }
 
@@ -39,12 +39,15 @@ export class ConcurrencyLimit {
     else this.#underWay.set(owner, underWay);
   }
 
-  #beginNext(): void {
-    const index = this.#waiting.findIndex(({ owner }) => this.#mayBegin(owner));
-    const next = this.#waiting[index];
-    if (next === undefined) return;
-    this.#waiting.splice(index, 1);
-    this.#count(next.owner, 1);
-    next.begin();
+  /** One that ends may let two begin: the first that waits, in its place, and the next of its own owner, who has none now (I1). */
+  #beginAll(): void {
+    for (;;) {
+      const index = this.#waiting.findIndex(({ owner }) => this.#mayBegin(owner));
+      const next = this.#waiting[index];
+      if (next === undefined) return;
+      this.#waiting.splice(index, 1);
+      this.#count(next.owner, 1);
+      next.begin();
+    }
   }
 }

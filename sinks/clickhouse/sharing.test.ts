@@ -76,6 +76,24 @@ describe('ConcurrencyLimit', () => {
     for (const each of finish) each();
     await Promise.all(hanging);
   });
+
+  test('lets the next of an owner begin when its only one ends, though another takes the place that is free', async () => {
+    const limit = new ConcurrencyLimit(4);
+    const begun: string[] = [];
+    const finish = new Map<string, () => void>();
+    const run = (name: string): Promise<void> =>
+      limit.run(name[0], () => {
+        begun.push(name);
+        return new Promise<void>((resolve) => finish.set(name, resolve));
+      });
+    const all = ['z1', 'z2', 'z3', 'x1', 'z4', 'x2'].map(run);
+    expect(begun).toEqual(['z1', 'z2', 'z3', 'x1']);
+    finish.get('x1')!();
+    await all[3];
+    expect(begun.slice(4)).toEqual(['z4', 'x2']);
+    for (const each of finish.values()) each();
+    await Promise.all(all);
+  });
 });
 
 describe('EncoderPool', () => {
