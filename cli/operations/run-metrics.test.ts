@@ -77,6 +77,20 @@ describe('metrics of a run', () => {
       ).toBe(1);
   });
 
+  it('tell a partition of a broadcast table once, as it is for the task that is furthest behind', () => {
+    const table = (position: number) => ({ topic: 'a.table', partition: 0, position, end: 9 });
+    const tasks = [5, 2, 9].map((position, partition) =>
+      taskStatus({
+        partition,
+        inputs: [{ ...table(9 - partition), topic: 'a.in', partition }, table(position)],
+      }),
+    );
+    const text = textOf(runStatus([workerStatus({ tasks })]));
+    expect(valuesIn(text, 'weir_input_lag_records', { topic: 'a.table' })).toEqual([7]);
+    expect(valuesIn(text, 'weir_input_lag_records', { topic: 'a.in' })).toEqual([0, 1, 2]);
+    expect(valuesIn(text, 'weir_processor_lag_records')).toEqual([10]);
+  });
+
   it('leave out a watermark that there is not, also as JSON has it', () => {
     for (const watermarkMs of [-Infinity, null as unknown as number]) {
       const text = textOf(runStatus([workerStatus({ tasks: [taskStatus({ watermarkMs })] })]));

@@ -87,26 +87,33 @@ function ofTasks(tasks: readonly TaskStatus[], value: (task: TaskStatus) => numb
     .filter((sample) => Number.isFinite(sample.value));
 }
 
+/** A partition of a broadcast table is an input of every task: it is told once, as it is for the task that is furthest behind. */
 function lagFamilies(tasks: readonly TaskStatus[]): Family[] {
-  const inputs: Sample[] = [];
-  const sums = new Map<string, number>();
+  const inputs = new Map<string, { readonly processor: string; readonly sample: Sample }>();
   for (const { processor, isSettled, inputs: each } of tasks)
     for (const { topic, partition, position, end } of each) {
       if (end === undefined) continue;
       const value = isSettled ? 0 : Math.max(0, end - position);
-      inputs.push({ labels: { processor, topic, partition }, value });
-      sums.set(processor, (sums.get(processor) ?? 0) + value);
+      const place = `${processor} ${topic} ${partition}`;
+      const other = inputs.get(place);
+      if (other === undefined)
+        inputs.set(place, { processor, sample: { labels: { processor, topic, partition }, value } });
+      else if (value > other.sample.value)
+        inputs.set(place, { processor, sample: { ...other.sample, value } });
     }
+  const sums = new Map<string, number>();
+  for (const { processor, sample } of inputs.values())
+    sums.set(processor, (sums.get(processor) ?? 0) + sample.value);
   const byProcessor = [...sums].map(([processor, value]) => ({ labels: { processor }, value }));
   return [
     gauge(
       'weir_input_lag_records',
       'Offsets between what is processed and the end of what is committed.',
-      inputs,
+      [...inputs.values()].map(({ sample }) => sample),
     ),
     gauge(
       'weir_processor_lag_records',
-      'weir_input_lag_records of all inputs of the tasks that run here.',
+      'weir_input_lag_records of all input partitions of the tasks that run here.',
       byProcessor,
     ),
   ];
