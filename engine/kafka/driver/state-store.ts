@@ -21,15 +21,21 @@ export interface StateStore {
   close(): Promise<void>;
 }
 
-/** For tasks that keep nothing on disk: it holds entries until they are loaded, and forgets what comes after. */
+/**
+ * For tasks that keep nothing on disk: it holds entries until they are loaded, and forgets what comes after.
+ *
+ * I1  What it holds are copies: a key's state lives as long as the task, and what is written is a part of a batch of the changelog,
+ *     of which nothing else may be of use any more.
+ */
 export class VolatileStore implements StateStore {
   readonly offset = 0;
-  #entries: Map<string, ChangelogEntry> | undefined = new Map();
+  /** Values by key, each byte of it a character. */
+  #entries: Map<string, Buffer> | undefined = new Map();
 
   *entries(): Generator<ChangelogEntry> {
     const loaded = this.#entries ?? [];
     this.#entries = undefined;
-    yield* loaded.values();
+    for (const [key, value] of loaded) yield { key: Buffer.from(key, 'latin1'), value };
   }
 
   write(entries: readonly ChangelogEntry[]): Promise<void> {
@@ -37,7 +43,7 @@ export class VolatileStore implements StateStore {
       for (const entry of entries) {
         const key = entry.key.toString('latin1');
         if (entry.value === null) this.#entries.delete(key);
-        else this.#entries.set(key, entry);
+        else this.#entries.set(key, Buffer.from(entry.value));
       }
     }
     return Promise.resolve();
