@@ -1,23 +1,32 @@
 /** `weir audit` over a real Kafka and ClickHouse: silent when all is in order, and not when it is not. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import kafkajs, { type Admin } from 'kafkajs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { eventCodec } from '#engine/codec/event-codec.ts';
 import { WriterSchemas } from '#engine/codec/writer-schemas.ts';
-import { deadLetters } from '#engine/records/generated.ts';
+import { deadLetters, schemas } from '#engine/records/generated.ts';
 import { ensureTopics } from '#engine/kafka/topics/ensure-topics.ts';
 import { plannedTopics } from '#engine/kafka/topics/planned-topics.ts';
 import { weirApp } from '#cli/app.ts';
 import { linkStates } from '#schemas/migration/generated.ts';
 import { openClient } from '#sinks/clickhouse/client.ts';
+import { isClean } from '#sinks/clickhouse/kafka/audit-topic.ts';
+import { auditTopics } from '#sinks/clickhouse/kafka/audit-topics.ts';
 import { startKafkaSink } from '#sinks/clickhouse/kafka/kafka-sink.ts';
+import { sinkGroup } from '#sinks/clickhouse/kafka/names.ts';
 import { prepareTables } from '#sinks/clickhouse/prepare-tables.ts';
 import { tableOf } from '#sinks/clickhouse/tables.ts';
 import { weir } from './cli-process.fixture.ts';
 import { startTestServer, type TestServer } from './embedded-clickhouse.fixture.ts';
-import { kafkaForFile } from './kafka.fixture.ts';
-import { TestProducer } from './librdkafka.fixture.ts';
+import { clientOf, kafkaForFile } from './kafka.fixture.ts';
+import { commitAs, openScene, type SinkScene } from './kafka-sink.fixture.ts';
+import { readWithLibrdkafka, TestProducer } from './librdkafka.fixture.ts';
 import { linkState } from './link-load.fixture.ts';
 
-const local = kafkaForFile();
+// So that topics are compacted at once.
+const local = kafkaForFile({
+  properties: { 'log.cleaner.backoff.ms': '200', 'log.initial.task.delay.ms': '100' },
+});
 let clickHouse: TestServer;
 beforeAll(async () => {
   clickHouse = await startTestServer();
@@ -128,4 +137,103 @@ it('exits with 1 when a record is missing or doubled, or a row is of no record',
       first_unexpected: 33,
     }),
   );
+});
+
+/** Announces schemas that differ in their names, each of them `times` times. */
+async function announceSome(bootstrapServers: string, count: number, times: number): Promise<void> {
+  const producer = await TestProducer.connect(bootstrapServers);
+  const codec = eventCodec(schemas, new WriterSchemas());
+  const announcements = Array.from({ length: count * times }, (_, i) => `fingerprint-${i % count}`);
+  await producer.write(
+    announcements.map((fingerprint) => ({
+      topic: schemas.topic,
+      partition: 0,
+      key: Buffer.from(fingerprint),
+      value: codec.encode({
+        fingerprint,
+        name: 'n',
+        schema: '"int"',
+        confluent_id: null,
+        announced_at: Date.now(),
+      }),
+    })),
+  );
+  await producer.close();
+}
+
+/** Has the brokers compact `weir.schemas`, until it has fewer than `count` records. */
+async function compactSchemas(admin: Admin, bootstrapServers: string, count: number): Promise<void> {
+  const config = {
+    'cleanup.policy': 'compact',
+    'segment.ms': '200',
+    'min.cleanable.dirty.ratio': '0.0',
+    'min.compaction.lag.ms': '0',
+  };
+  await admin.alterConfigs({
+    validateOnly: false,
+    resources: [
+      {
+        type: kafkajs.ConfigResourceTypes.TOPIC,
+        name: schemas.topic,
+        configEntries: Object.entries(config).map(([name, value]) => ({ name, value })),
+      },
+    ],
+  });
+  for (let round = 0; round < 60; round += 1) {
+    // A segment is closed by an append after its time.
+    await sleep(300);
+    await announceSome(bootstrapServers, 1, 1);
+    if ((await readWithLibrdkafka(bootstrapServers, schemas.topic, 0)).length < count) return;
+  }
+  throw new Error(`${schemas.topic} was not compacted`);
+}
+
+it('tells what compaction took from what retention took too early, and knows letters before they are rows', async (context) => {
+  const { bootstrapServers } = local.of(context);
+  const scene: SinkScene = await openScene(local.of(context), clickHouse.server.url, [1, 1]);
+  const [taken, untaken] = scene.streams.map(({ topic }) => topic);
+  const admin = clientOf(local.of(context)).admin();
+  await admin.connect();
+  try {
+    await scene.writer.write([scene.streams[0]!], 5);
+    await scene.writer.writeRaw(taken!, 0, Buffer.from('no event'));
+    await announceSome(bootstrapServers, 5, 2);
+    const withoutLetters = scene.tables.filter(({ stream }) => stream.topic !== deadLetters.topic);
+    const sink = await scene.start({ tables: withoutLetters });
+    await sink.drain();
+    expect(await sink.stop(5_000)).toBe(true);
+    // The letter is on its topic, and nothing has taken it from there.
+    expect(await scene.rows(`SELECT 1 FROM ${scene.app}.weir_dead_letters`)).toEqual([]);
+    await compactSchemas(admin, bootstrapServers, 8);
+
+    const clean = await scene.audit();
+    expect(clean.filter((one) => !isClean(one))).toEqual([]);
+    expect(clean).toContainEqual(
+      expect.objectContaining({ topic: taken, expected: 6, present: 5, deadLetters: 1 }),
+    );
+    const compacted = clean.find(({ topic }) => topic === schemas.topic)!;
+    expect(compacted.compacted).toBeGreaterThan(0);
+    expect(compacted.present).toBeGreaterThan(0);
+
+    await scene.writer.write([scene.streams[1]!], 10);
+    await commitAs(sinkGroup(scene.app), scene.connection, { topic: untaken!, offset: 3, metadata: '' });
+    await admin.fetchTopicOffsets(untaken!);
+    await admin.deleteTopicRecords({ topic: untaken!, partitions: [{ partition: 0, offset: '5' }] });
+    await admin.createPartitions({ topicPartitions: [{ topic: taken!, count: 3 }] });
+    const { audits, unchecked } = await auditTopics(scene);
+    expect(audits.filter((one) => !isClean(one))).toEqual([
+      expect.objectContaining({ topic: untaken, start: 5, position: 3, lost: 2, firstLost: 3 }),
+    ]);
+    expect(unchecked).toEqual(
+      [1, 2].map((partition) => ({
+        table: scene.streams[0]!.clickhouse.table,
+        topic: taken,
+        partition,
+        reason: 'Kafka has 3 partitions of it, its schema says 1: weir up does not start on it',
+      })),
+    );
+  } finally {
+    await admin.disconnect();
+    await scene.close();
+  }
 });

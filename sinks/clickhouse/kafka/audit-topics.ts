@@ -94,8 +94,14 @@ export async function auditTopics(config: AuditConfig): Promise<AuditReport> {
       return auditOrReason(sources, table, partition, positions.get(`${topic}/${partition}`));
     };
     const found = await lookTwice(places, look, signal);
-    const areLettersKnown = !missing.has(letterTable);
-    return { ...reportOf(places, found), areLettersKnown, unreadLetters: pending.unread };
+    const { audits, unchecked } = reportOf(places, found);
+    const strays = await answered(strayPartitions(reader, tables), { what, timeoutMs: answerMs, signal });
+    return {
+      audits,
+      unchecked: [...unchecked, ...strays],
+      areLettersKnown: !missing.has(letterTable),
+      unreadLetters: pending.unread,
+    };
   } finally {
     await Promise.race([Promise.allSettled([reader?.close(), cluster.disconnect()]), sleep(closeMs)]);
   }
@@ -105,6 +111,23 @@ async function connect(cluster: KafkaCluster): Promise<void> {
   await cluster.connect().catch((error: unknown) => {
     throw kafkaFailure('the cluster cannot be connected to', error);
   });
+}
+
+/** Partitions that a topic has beyond those of its schema: they are not compared. */
+async function strayPartitions(reader: KafkaReader, tables: readonly Table[]): Promise<readonly Unchecked[]> {
+  const strays: Unchecked[] = [];
+  for (const { name, stream } of tables) {
+    const { topic, partitions } = stream;
+    // That a topic is missing is said of each of its partitions.
+    const count = await reader.partitionCount(topic).catch((error: unknown) => {
+      if (error instanceof EngineError && error.code === 'unknown-topic') return partitions;
+      throw error;
+    });
+    const reason = `Kafka has ${count} partitions of it, its schema says ${partitions}: weir up does not start on it`;
+    for (let partition = partitions; partition < count; partition += 1)
+      strays.push({ table: name, topic, partition, reason });
+  }
+  return strays;
 }
 
 /** @throws SinkError `table-mismatch` where they are all missing: then there is nothing to compare with */
