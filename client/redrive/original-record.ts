@@ -12,8 +12,9 @@ export type Found = { readonly original: Original } | { readonly missing: string
 /** A leader that was just elected may not know yet how far its predecessor had come. */
 const idlePauseMs = 5;
 
-const sameKey = (a: Buffer | null, b: Buffer | null): boolean =>
-  a === null || b === null ? a === b : a.equals(b);
+/** A letter has no key also where it was too large for it. */
+const mayBeOf = (letterKey: Buffer | null, key: Buffer | null): boolean =>
+  letterKey === null || (key !== null && letterKey.equals(key));
 
 /** @throws EngineError as KafkaReader */
 export async function originalOf(reader: KafkaReader, letter: Letter, signal: AbortSignal): Promise<Found> {
@@ -51,10 +52,10 @@ async function readAgain(
         continue;
       }
       const isIt =
-        record.offset === offset && sameKey(record.key, key) && record.timestampMs === recordTimestampMs;
+        record.offset === offset && mayBeOf(key, record.key) && record.timestampMs === recordTimestampMs;
       if (!isIt) return missing;
       const { value, headers, timestampMs } = record;
-      return { original: { key, value, headers, timestampMs } };
+      return { original: { key: record.key, value, headers, timestampMs } };
     }
     return missing;
   } finally {

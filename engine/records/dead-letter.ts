@@ -1,4 +1,9 @@
-/** The dead letter of a record: what could not be processed, byte for byte, and why. */
+/**
+ * The dead letter of a record: what could not be processed, byte for byte, and why.
+ *
+ * I1  A letter follows from the record and the failure alone, so that a replay gives the same one: also whether it has the bytes.
+ * I2  Its topic takes every letter of a record, whatever the record's size: else who writes it could never get past that record.
+ */
 import type { EventCodec } from '../codec/event-codec.ts';
 import type { HeaderValue, LogRecord, NewRecord } from '../log/log.ts';
 import { cloudEventHeaders } from '../task/cloud-events.ts';
@@ -19,13 +24,47 @@ export interface Failure {
   readonly source?: string;
 }
 
-/** The record for `weir.dead-letters`. Its `ce_id` is the origin: the same failure written twice is the same event. */
+/** Of a letter's value. A letter of a larger record, or of one whose batch was compressed, leaves the record's bytes in its topic. */
+const maxLetterBytes = 1_000_000;
+/** What the letters' topic has to take at least: the largest letter, its key and headers. It is Kafka's own default. */
+export const letterTopicBytes = 1_048_588;
+/** Of a key in a letter without bytes. */
+const maxKeyBytes = 10_000;
+/** In UTF-16 code units: a schema's or a handler's words may quote the record. */
+const maxReasonLength = 10_000;
+
+/**
+ * The record for `weir.dead-letters`. Its `ce_id` is the origin: the same failure written twice is the same event. Where that would
+ * be too large it is one without bytes.
+ */
 export function deadLetterRecord(
   codec: EventCodec<DeadLetter>,
   record: LogRecord,
   failure: Failure,
 ): NewRecord {
-  const { reader, topic, partition, code, reason, failedAtMs } = failure;
+  const letter = letterOf(codec, record, failure);
+  return letter.value.length <= maxLetterBytes ? letter : deadLetterWithoutBytes(codec, record, failure);
+}
+
+/** As `deadLetterRecord`, without value, headers and a long key: what it names by topic, partition and offset has them. */
+export function deadLetterWithoutBytes(
+  codec: EventCodec<DeadLetter>,
+  { offset, key, value, timestampMs }: LogRecord,
+  failure: Failure,
+): NewRecord {
+  const isLongKey = key !== null && key.length > maxKeyBytes;
+  const what = `its ${value?.length ?? 0} bytes${isLongKey ? `, its key of ${key.length} bytes` : ''} and its headers`;
+  const reason = `${cut(failure.reason)} (${what} are left out: they are too large for a dead letter)`;
+  const bare = { offset, key: isLongKey ? null : key, value: null, timestampMs, headers: {} };
+  return letterOf(codec, bare, { ...failure, reason });
+}
+
+function letterOf(
+  codec: EventCodec<DeadLetter>,
+  record: LogRecord,
+  failure: Failure,
+): NewRecord & { readonly value: Buffer } {
+  const { reader, topic, partition, code, failedAtMs } = failure;
   const origin = `${topic}/${partition}/${record.offset}`;
   return {
     topic: deadLetters.topic,
@@ -42,7 +81,7 @@ export function deadLetterRecord(
         Object.entries(record.headers).flatMap(([name, value]) => headerBytes(name, value)),
       ),
       code,
-      reason,
+      reason: cut(failure.reason),
       failed_at: failedAtMs,
       record_timestamp: record.timestampMs,
     }),
@@ -54,6 +93,11 @@ export function deadLetterRecord(
       failedAtMs,
     ),
   };
+}
+
+/** Leaves what a letter without bytes adds to it whole. */
+function cut(reason: string): string {
+  return reason.length > maxReasonLength + 200 ? `${reason.slice(0, maxReasonLength)}...` : reason;
 }
 
 /** A dead letter of something that never reached a topic: a line that is no event, a request that is refused. */

@@ -208,6 +208,43 @@ describe('bad input', () => {
     expect(feed.core.counters.records).toBe(2);
   });
 
+  test.each<[string, Buffer, object, number, string]>([
+    ['value', Buffer.from('a'), {}, 3_000_000, 'its 3000000 bytes and its headers are left out'],
+    ['key', Buffer.alloc(3_000_000, 'k'), {}, 5, 'its key of 3000000 bytes and its headers'],
+    ['header', Buffer.from('a'), { h: Buffer.alloc(1_000_000) }, 5, 'its 5 bytes and its headers'],
+  ])(
+    'a record whose %s no topic of dead letters would take leaves its bytes behind',
+    (what, key, headers, bytes, says) => {
+      const feed = new Feed(coreOf());
+      feed.raw(0, 0, key, Buffer.alloc(bytes, 'x'), 77, headers);
+      expect(feed.outputs[0]!.value!.length).toBeLessThan(20_000);
+      const [letter] = feed.letters();
+      expect(letter).toMatchObject({
+        offset: 0,
+        code: 'unknown-magic',
+        source_key: what === 'key' ? null : key,
+        value: null,
+        headers: {},
+      });
+      expect(letter?.reason).toContain(says);
+    },
+  );
+
+  test('a reason as long as a record is cut', () => {
+    const wordy = processor({
+      name: 'test.wordy',
+      inputs: { readings },
+      outputs: {},
+      state: { schema: sumState, version: 1, initial: () => ({ sum: 0 }) },
+      on: { readings: () => ({ reject: 'no '.repeat(1_000_000) }) },
+      late: 'handle',
+    });
+    const feed = new Feed(coreOf(wordy));
+    feed.event('a', 1_000, 1);
+    expect(feed.letters()[0]?.reason).toHaveLength(10_003);
+    expect(feed.letters()[0]?.value).not.toBeNull();
+  });
+
   test('a throw of a handler stops the task before it commits, naming the record', () => {
     const feed = new Feed(coreOf());
     feed.event('a', 1_000, 1);

@@ -3,7 +3,7 @@ import type { ClickHouseClient } from '@clickhouse/client';
 import { eventCodec, type EventCodec } from '#engine/codec/event-codec.ts';
 import type { WriterSchemas } from '#engine/codec/writer-schemas.ts';
 import type { LogWriter, NewRecord, PartitionSource } from '#engine/log/log.ts';
-import { deadLetterRecord } from '#engine/records/dead-letter.ts';
+import { deadLetterRecord, deadLetterWithoutBytes } from '#engine/records/dead-letter.ts';
 import { deadLetters } from '#engine/records/generated.ts';
 import { countPresent, presentOffsets, type OffsetRange } from './audit.ts';
 import type { Batch } from './batch.ts';
@@ -200,23 +200,13 @@ function finisher(
   const { topic, partition } = source;
   return async (offset, rejected, stop) => {
     const failedAtMs = shared.nowMs();
-    const letterOf = ({ record, code, reason }: Rejected): NewRecord =>
-      deadLetterRecord(codec, record, { reader: READER, topic, partition, code, reason, failedAtMs });
-    const letters = rejected.map(letterOf);
-    const lettersWithoutBytes = (): readonly NewRecord[] =>
-      rejected.map((one) => letterOf(withoutBytes(one)));
+    const lettersBy = (make: typeof deadLetterRecord): NewRecord[] =>
+      rejected.map(({ record, code, reason }) =>
+        make(codec, record, { reader: READER, topic, partition, code, reason, failedAtMs }),
+      );
+    const letters = lettersBy(deadLetterRecord);
+    const lettersWithoutBytes = (): readonly NewRecord[] => lettersBy(deadLetterWithoutBytes);
     await finish({ letters, lettersWithoutBytes, offset }, stop);
     counters.deadLetters += letters.length;
-  };
-}
-
-function withoutBytes(rejected: Rejected): Rejected {
-  const { record, reason } = rejected;
-  const { offset, key, timestampMs } = record;
-  const bytes = record.value?.length ?? 0;
-  return {
-    ...rejected,
-    record: { offset, key, timestampMs, value: null, headers: {} },
-    reason: `${reason} (its ${bytes} bytes and its headers are left out: they are too large for a dead letter)`,
   };
 }

@@ -1,4 +1,5 @@
 /** Records that nobody can process, among good ones, while workers are killed: one dead letter for each, and no good one lost. */
+import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CompressionTypes, Partitioners, type Message } from 'kafkajs';
 import { afterEach, expect, it } from 'vitest';
@@ -44,7 +45,14 @@ function poisons({
   });
   const key = (n: number): string => `thing-${n % 20}`;
   return {
-    'unknown-magic': (n) => ({ key: key(n), value: Buffer.from(`{"id":"poison-${n}"}`) }),
+    // The first one is nearly as large as its topic takes; the next, compressed, larger than that. No letter takes their bytes.
+    'unknown-magic': (n) => ({
+      key: key(n),
+      value:
+        n === 0
+          ? Buffer.concat([Buffer.from('x'), randomBytes(1_048_000)])
+          : Buffer.alloc(n === 8 ? 3_000_000 : 20, `{"id":"poison-${n}"}`),
+    }),
     truncated: (n) => ({ key: key(n), value: codec.encode(item(n)).subarray(0, 14) }),
     // A schema of another world, which is announced nowhere.
     'unknown-schema': (n) => ({
@@ -76,7 +84,7 @@ async function pour(kafka: LocalKafka, counting: Counting, until: AbortSignal): 
     await producer.send({
       topic: stream.topic,
       acks: -1,
-      compression: CompressionTypes.None,
+      compression: CompressionTypes.GZIP,
       messages: [{ key: key ?? null, value, partition, headers: { [poisonHeader]: code } }],
     });
     await sleep(poisonEveryMs);

@@ -1,5 +1,7 @@
 /** The sink on a real Kafka and the real ClickHouse: every committed record is one row or one dead letter. */
+import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import kafkajs from 'kafkajs';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { eventCodec } from '#engine/codec/event-codec.ts';
 import { WriterSchemas } from '#engine/codec/writer-schemas.ts';
@@ -55,6 +57,26 @@ async function sceneOf(context: Parameters<typeof local.of>[0], ...partitions: n
   );
   open.push(scene);
   return scene;
+}
+
+/** Sets how large the letters' topic lets a record be. What is not named goes back to the broker's default. */
+async function limitLetters(kafka: LocalKafka, bytes: string): Promise<void> {
+  const admin = clientOf(kafka).admin();
+  await admin.connect();
+  await admin.alterConfigs({
+    validateOnly: false,
+    resources: [
+      {
+        type: kafkajs.ConfigResourceTypes.TOPIC,
+        name: 'weir.dead-letters',
+        configEntries: [
+          { name: 'max.message.bytes', value: bytes },
+          { name: 'message.timestamp.after.max.ms', value: '9223372036854775807' },
+        ],
+      },
+    ],
+  });
+  await admin.disconnect();
 }
 
 /** Removes the records before an offset in each partition; -1: all that are there. */
@@ -221,20 +243,28 @@ describe('bad records', () => {
     expect({ letters: letters.length, distinct: new Set(letters).size }).toEqual({ letters: 7, distinct: 7 });
   });
 
-  it('that are too large for a dead letter leave their bytes behind', async (context) => {
+  it('that are too large for a dead letter, or for the topic of dead letters, leave their bytes behind', async (context) => {
     const scene = await sceneOf(context, 1);
     const [stream] = scene.streams;
-    await scene.writer.writeRaw(stream!.topic, 0, Buffer.alloc(999_850, 'x'));
-    await scene.start();
-    await scene.expectExactlyOnce();
-    const [letter] = await scene.rows(
-      `SELECT source_key, value, reason FROM ${scene.app}.weir_dead_letters WHERE topic = '${stream!.topic}'`,
+    await limitLetters(local.of(context), '4000');
+    try {
+      await scene.writer.writeRaw(stream!.topic, 0, Buffer.alloc(999_850, 'x'));
+      await scene.writer.writeRaw(stream!.topic, 0, Buffer.concat([Buffer.from('x'), randomBytes(4_999)]));
+      await scene.start();
+      await scene.expectExactlyOnce();
+    } finally {
+      await limitLetters(local.of(context), '1048588');
+    }
+    const letters = await scene.rows(
+      `SELECT source_key, value, reason FROM ${scene.app}.weir_dead_letters WHERE topic = '${stream!.topic}' ORDER BY offset`,
     );
-    expect(letter).toEqual({
-      source_key: 'raw',
-      value: null,
-      reason: expect.stringContaining('999850 bytes and its headers are left out') as string,
-    });
+    expect(letters).toEqual(
+      [999_850, 5_000].map((bytes) => ({
+        source_key: 'raw',
+        value: null,
+        reason: expect.stringContaining(`${bytes} bytes and its headers are left out`) as string,
+      })),
+    );
   });
 
   it('wait for their schema, and become rows when it is announced', async (context) => {

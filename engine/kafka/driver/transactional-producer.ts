@@ -76,6 +76,11 @@ const idleConnectionMs = 20_000;
 const markersMs = 4;
 const connectMs = 10_000;
 const queueFullPauseMs = 5;
+/**
+ * Of a record as it is before it is compressed. The topic decides what is too large; this is just less than the largest request that
+ * brokers take (`socket.request.max.bytes`), after which they would cut the connection again and again.
+ */
+const maxRecordBytes = 100_000_000;
 /** What is not acknowledged when a producer is closed belongs to a transaction that nobody will commit. */
 const flushMs = 100;
 
@@ -111,6 +116,7 @@ export class TransactionalProducer {
       'queue.buffering.max.messages': 1_000_000,
       'queue.buffering.max.kbytes': 262_144,
       'compression.codec': 'lz4',
+      'message.max.bytes': maxRecordBytes,
     });
     this.#producer.on('event.error', (error) => {
       // The next call says it with its code: most often that a successor has fenced this one, which is no trouble.

@@ -85,6 +85,11 @@ describe('the topics of an app', () => {
       expect(required(topic)).toContain('message.timestamp.after.max.ms');
   });
 
+  it('take every dead letter', () => {
+    expect(required('weir.dead-letters')).toContain('max.message.bytes');
+    expect(required('weir.schemas')).not.toContain('max.message.bytes');
+  });
+
   it('meet their own requirements when they are made', () => {
     for (const { settings, requirements } of plannedTopics(app()))
       for (const one of requirements)

@@ -11,6 +11,7 @@
  * Retention counts from event time too: events that are older than it when they are written are soon deleted. Whoever
  * loads history must give those streams a longer retention first.
  */
+import { letterTopicBytes } from '../../records/dead-letter.ts';
 import { deadLetters, schemas } from '../../records/generated.ts';
 import { type App, inputTopics, streamOfOutput, taskCount } from '../../topology/app.ts';
 import type { Processor } from '../../topology/processor.ts';
@@ -47,6 +48,11 @@ const ownTime: Requirement = {
   setting: 'message.timestamp.type',
   equals: 'CreateTime',
   because: 'tasks take records in the order of their event times',
+};
+const anyLetter: Requirement = {
+  setting: 'max.message.bytes',
+  atLeast: letterTopicBytes,
+  because: 'a task that cannot write the dead letter of a large record could never get past that record',
 };
 const compacted: Requirement = {
   setting: 'cleanup.policy',
@@ -87,6 +93,7 @@ function plannedStream(stream: Stream<unknown>, use: Use, plan: TopicPlan): Plan
     kind === 'table' ? compacted : deleted,
     ...(use.isRead ? [ownTime] : []),
     ...(use.isWritten ? [anyTime] : []),
+    ...(topic === deadLetters.topic ? [anyLetter] : []),
   ];
   return {
     topic,

@@ -61,7 +61,7 @@ export class LetterWriter {
   readonly finish: Finish = async ({ letters, lettersWithoutBytes, offset }, stop) => {
     try {
       await this.#commit(letters, offset, stop).catch((error: unknown) => {
-        // A record that Kafka has may be too large for it with the letter's own fields around it.
+        // The letters' topic may have been given a limit below that of letters.
         if (!(error instanceof EngineError && error.code === 'record-too-large')) throw error;
         return this.#commit(lettersWithoutBytes(), offset, stop);
       });
