@@ -15,7 +15,7 @@ const servers = (
   ]);
 const running = runStatus([workerStatus({ tasks: [taskStatus()] })]);
 
-const live = (status: typeof running, sink = new SinkWatch()) => liveness(status, sink, 0);
+const live = (status: typeof running, sink = new SinkWatch()) => liveness(status, sink);
 const ready = (status: typeof running | undefined, states = servers(), phase: RunPhase = 'running') =>
   readiness(phase, status, states, new SinkWatch(), 5_500);
 
@@ -50,7 +50,7 @@ describe('liveness', () => {
   });
 
   it('is there before the run', () => {
-    expect(liveness(undefined, new SinkWatch(), 0).status).toBe('ok');
+    expect(liveness(undefined, new SinkWatch()).status).toBe('ok');
   });
 });
 
@@ -60,9 +60,8 @@ describe('a sink that is watched', () => {
     steps: readonly [atMs: number, parts: Parameters<typeof tableStatus>[0], states?: ServerStates][],
   ) {
     const sink = new SinkWatch();
-    for (const [atMs, parts, states = servers()] of steps)
-      sink.observe(runStatus([], [tableStatus(parts)]), states, atMs);
-    return liveness(undefined, sink, later);
+    for (const [atMs, parts, states = servers()] of steps) sink.observe([tableStatus(parts)], states, atMs);
+    return liveness(undefined, sink);
   }
 
   it('is dead when records wait, nothing moves and both servers answer', () => {

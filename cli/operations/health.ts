@@ -7,7 +7,7 @@
  * I2  Readiness fails for everything that keeps records from being processed, and names it.
  */
 import type { TaskPhase, TaskStatus } from '#engine/kafka/driver/task-status.ts';
-import type { RunStatus, WorkerStatus } from '../kafka/run-status.ts';
+import type { RunStatus, SinkTableStatus, WorkerStatus } from '../kafka/run-status.ts';
 import type { ProbeState } from './probe.ts';
 
 export interface HealthProblem {
@@ -62,35 +62,46 @@ function stallLimitMs({ isReady, tasks }: WorkerStatus): number {
   return isReady || tasks.length > 0 ? loopStallMs : startStallMs;
 }
 
-/** Notices tables that stand still for no reason that is known. Asked at least every few seconds. */
+/**
+ * Notices tables that stand still for no reason that is known. It is given each answer of the sink, every few seconds.
+ *
+ * I1  Only time between two answers counts: while there is none (a partition without a leader), nothing is known of the tables.
+ */
 export class SinkWatch {
-  readonly #tables = new Map<string, { moves: number; sinceMs: number }>();
+  readonly #tables = new Map<string, { moves: number; sinceMs: number; seenMs: number }>();
 
-  /** @param nowMs milliseconds on the clock of `performance.now()` */
-  observe({ sink }: RunStatus, servers: ServerStates, nowMs: number): void {
+  /**
+   * An answer of the sink.
+   * @param nowMs milliseconds on the clock of `performance.now()`
+   */
+  observe(tables: readonly SinkTableStatus[], servers: ServerStates, nowMs: number): void {
     const isExcused = [...servers.values()].some(({ isUp }) => isUp !== true);
-    for (const { table, rows, batches, deadLetters, retries, lag } of sink) {
+    for (const { table, rows, batches, deadLetters, retries, lag } of tables) {
       // A request that is repeated is no standstill: ClickHouse refuses it, and would refuse it from a new process.
       const moves = rows + batches + deadLetters + retries;
       const last = this.#tables.get(table);
-      if (last === undefined || last.moves !== moves || lag === 0 || isExcused)
-        this.#tables.set(table, { moves, sinceMs: nowMs });
+      const stands = last !== undefined && last.moves === moves && lag > 0 && !isExcused;
+      this.#tables.set(table, { moves, sinceMs: stands ? last.sinceMs : nowMs, seenMs: nowMs });
     }
   }
 
-  problems(nowMs: number): HealthProblem[] {
+  /** The sink could not tell. What is known of its tables begins with its next answer. */
+  forget(): void {
+    this.#tables.clear();
+  }
+
+  problems(): HealthProblem[] {
     return [...this.#tables]
-      .filter(([, { sinceMs }]) => nowMs - sinceMs > sinkStallMs)
-      .map(([table, { sinceMs }]) => ({
+      .filter(([, { sinceMs, seenMs }]) => seenMs - sinceMs > sinkStallMs)
+      .map(([table, { sinceMs, seenMs }]) => ({
         part: `table ${table}`,
-        reason: `nothing was inserted for ${seconds(nowMs - sinceMs)} though records wait, and Kafka and ClickHouse answer`,
+        reason: `nothing was inserted for ${seconds(seenMs - sinceMs)} though records wait, and Kafka and ClickHouse answer`,
       }));
   }
 }
 
-/** @param nowMs milliseconds on the clock of `performance.now()` */
-export function liveness(status: RunStatus | undefined, sink: SinkWatch, nowMs: number): Health {
-  return health([...(status === undefined ? [] : stalledWorkers(status)), ...sink.problems(nowMs)]);
+export function liveness(status: RunStatus | undefined, sink: SinkWatch): Health {
+  return health([...(status === undefined ? [] : stalledWorkers(status)), ...sink.problems()]);
 }
 
 /** @param nowMs milliseconds on the clock of `performance.now()` */
@@ -116,7 +127,7 @@ export function readiness(
     problems.push(...stalledWorkers(status));
     for (const worker of status.workers) problems.push(...unready(worker));
   }
-  return health([...problems, ...sink.problems(nowMs)]);
+  return health([...problems, ...sink.problems()]);
 }
 
 function unready({ worker, pid, restarts, isReady, tasks }: WorkerStatus): HealthProblem[] {

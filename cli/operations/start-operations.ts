@@ -146,7 +146,7 @@ class View {
   }
 
   liveness(): Health {
-    return liveness(this.#observe(), this.#watch, performance.now());
+    return liveness(this.#observe(), this.#watch);
   }
 
   readiness(): Health {
@@ -170,7 +170,6 @@ class View {
     this.#askSink(run);
     const status = { startedAtMs: run.startedAtMs, workers: run.workers(), sink: this.#tables };
     this.#totals.observe(status);
-    this.#watch.observe(status, this.#servers(), performance.now());
     return status;
   }
 
@@ -185,9 +184,11 @@ class View {
       .then(
         (tables) => {
           this.#tables = tables;
+          this.#watch.observe(tables, this.#servers(), performance.now());
         },
         (error: unknown) => {
-          // Kafka does not answer: the probe tells that, and what was known stays.
+          this.#watch.forget();
+          // Kafka does not answer, or not for a partition: what was told stays, but says nothing of now.
           if (!(error instanceof EngineError)) this.#config.onError(error);
         },
       )
