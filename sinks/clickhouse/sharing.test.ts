@@ -117,4 +117,22 @@ describe('EncoderPool', () => {
     pool.giveBack(table, encoder);
     expect(pool.take(table)).not.toBe(encoder);
   });
+
+  test('counts the most that an encoder has held: it keeps that memory', () => {
+    const encoder = new EncoderPool(1e9).take(table);
+    const fill = (rows: number): void => {
+      for (let i = 0; i < rows; i++) encoder.append([{ event: everyTypeEvent(1), record, deleted: false }]);
+    };
+    fill(1);
+    const pool = new EncoderPool(10 * encoder.byteLength);
+    encoder.clear();
+    const isKeptWith = (rows: number): boolean => {
+      fill(rows);
+      pool.giveBack(table, encoder);
+      return pool.take(table) === encoder;
+    };
+    expect(isKeptWith(1)).toBe(true);
+    expect(isKeptWith(100)).toBe(false);
+    expect(isKeptWith(1)).toBe(false);
+  });
 });
