@@ -2,9 +2,13 @@
  * The records of one partition from one offset on, on their way to being one insert.
  *
  * I1  [from, to) covers every record that was added, as a row or as rejected, and nothing else: no record is skipped.
+ * I2  What it holds is counted in `byteLength`, of rejected records too, which it has copies of: the records themselves hold all that was
+ *     fetched with them.
  */
 import type { LogRecord } from '#engine/log/log.ts';
+import type { SinkError } from './error.ts';
 import { MAX_EXCLUDED } from './intent.ts';
+import { keptRecord } from './kept-record.ts';
 import type { BlockEncoder, TableRow } from './native/block-encoder.ts';
 import type { ReadRow, Rejected } from './row-reader.ts';
 
@@ -16,14 +20,6 @@ export interface BatchLimits {
   readonly maxBytes: number;
 }
 
-/** What became of the records offered to a batch. */
-export interface Added {
-  /** How many of them are in the batch now, as rows or as rejected. */
-  readonly taken: number;
-  /** The first one not taken has a schema that is not known yet. */
-  readonly unknownSchema: Rejected | undefined;
-}
-
 export class Batch {
   readonly from: number;
   /** When its first record was read, by performance.now. */
@@ -32,6 +28,7 @@ export class Batch {
   /** Of the log that promises it: part of its token. */
   #incarnation: string;
   readonly #rejected: Rejected[] = [];
+  #rejectedBytes = 0;
   #firstRow: LogRecord | undefined;
   #to: number;
   #isRestored = false;
@@ -76,6 +73,11 @@ export class Batch {
     return this.#rejected.toSorted((a, b) => a.record.offset - b.record.offset);
   }
 
+  /** Of the block as it stands, and of the records that were rejected. */
+  get byteLength(): number {
+    return this.encoder.byteLength + this.#rejectedBytes;
+  }
+
   get isEmpty(): boolean {
     return this.#to === this.from;
   }
@@ -83,42 +85,47 @@ export class Batch {
   isFull(limits: BatchLimits): boolean {
     return (
       this.rows >= limits.maxRows ||
-      this.encoder.byteLength >= limits.maxBytes ||
+      this.byteLength >= limits.maxBytes ||
       this.#rejected.length >= MAX_EXCLUDED
     );
   }
 
   /**
-   * Adds records in the order of their offsets, up to `limits` of the batch and its own idea of a good chunk; those with
-   * an unknown schema only where `giveUp` says so.
+   * Adds records in the order of their offsets, up to `limits` of the batch and its own idea of a good chunk; those whose schema is
+   * not known only where `isOverdue` says so of them.
+   *
+   * @returns whether the first one not taken waits for its schema
    */
-  add(records: readonly LogRecord[], readRow: ReadRow, limits: BatchLimits, giveUp: boolean): Added {
+  add(
+    records: readonly LogRecord[],
+    readRow: ReadRow,
+    limits: BatchLimits,
+    isOverdue: (record: LogRecord) => boolean,
+  ): boolean {
     const rows: TableRow[] = [];
-    let bytes = this.encoder.byteLength;
-    let taken = 0;
-    let unknownSchema: Rejected | undefined;
+    let bytes = this.byteLength;
+    let isWaiting = false;
     for (const record of records) {
       if (this.rows + rows.length >= limits.maxRows || (bytes >= limits.maxBytes && !this.isEmpty)) break;
       const read = readRow(record);
       if ('event' in read) rows.push(read);
-      else if (read.mayResolve && !giveUp) {
-        unknownSchema = read;
+      else if (read.mayResolve && !isOverdue(record)) {
+        isWaiting = true;
         break;
-      } else this.#rejected.push(read);
+      } else this.#reject(read);
       bytes += record.value?.length ?? 0;
-      taken += 1;
       this.#to = record.offset + 1;
     }
     this.#encode(rows);
-    return { taken, unknownSchema };
+    return isWaiting;
   }
 
   /** Adds a promised record as the promise says: left out, or as a row. Returns why it cannot be as promised. */
   restore(record: LogRecord, excluded: boolean, readRow: ReadRow): Rejected | undefined {
     const read = readRow(record);
     const before = this.#rejected.length;
-    if (!('event' in read)) this.#rejected.push(read);
-    else if (excluded) this.#rejected.push(leftOut(record));
+    if (!('event' in read)) this.#reject(read);
+    else if (excluded) this.#reject(leftOut(record, this.encoder.refusalOf(read)));
     else this.#encode([read]);
     this.#to = record.offset + 1;
     return excluded ? undefined : this.#rejected[before];
@@ -135,24 +142,33 @@ export class Batch {
   rejectOnlyRow(code: string, reason: string): void {
     if (this.rows !== 1 || this.#firstRow === undefined)
       throw new RangeError(`${this.rows} rows where one must be`);
-    this.#rejected.push({ record: this.#firstRow, code, reason, mayResolve: false });
+    this.#reject({ record: this.#firstRow, code, reason, mayResolve: false });
     this.encoder.clear();
   }
 
   #encode(rows: readonly TableRow[]): void {
     const refused = this.encoder.append(rows);
     for (const { row, error } of refused) {
-      this.#rejected.push({ record: row.record, code: error.code, reason: error.message, mayResolve: false });
+      this.#reject({ record: row.record, code: error.code, reason: error.message, mayResolve: false });
     }
     this.#firstRow ??= rows.find((row) => !refused.some((other) => other.row === row))?.record;
   }
+
+  #reject(rejected: Rejected): void {
+    const { record, bytes } = keptRecord(rejected.record);
+    this.#rejected.push({ ...rejected, record });
+    this.#rejectedBytes += bytes;
+  }
 }
 
-function leftOut(record: LogRecord): Rejected {
+/** What was refused by a column when it was promised is refused again, and says why; what could not be read then can be now. */
+function leftOut(record: LogRecord, refusal: SinkError | undefined): Rejected {
   return {
     record,
-    code: 'left-out',
-    reason: 'it could not become a row when its batch was promised to ClickHouse; it can now: send it again',
+    code: refusal?.code ?? 'left-out',
+    reason:
+      refusal?.message ??
+      'it could not become a row when its batch was promised to ClickHouse; it can now: send it again',
     mayResolve: false,
   };
 }

@@ -319,6 +319,43 @@ test('a flush ends while records go on coming', async () => {
   await ended;
 });
 
+test('records of schemas that never come hold their partition up once, not one after another', async () => {
+  const world = newWorld(false);
+  const count = 1_000;
+  const garbage = Array.from({ length: count }, (_, offset) => {
+    const value = Buffer.alloc(5);
+    value.writeUInt32BE(offset, 1);
+    return { ...log[0]!, offset, value };
+  });
+  const ports: PartitionPorts = {
+    ...portsOf(world, undefined, undefined),
+    source: {
+      ...sourceOf(world),
+      read: (from, maxRecords) => garbage.slice(from, from + maxRecords),
+      endOffset: () => count,
+    },
+    readRow: (record) => ({ record, code: 'unknown-schema', reason: 'nobody knows', mayResolve: true }),
+  };
+  const schemaWaitMs = 300;
+  const sink = new PartitionSink(ports, {
+    maxRows: 1_000,
+    maxBytes: 1e9,
+    flushIntervalMs: 1e9,
+    schemaWaitMs,
+  });
+  const stop = new AbortController();
+  const startedAtMs = performance.now();
+  const ended = sink.run(stop.signal);
+  await sink.flushTo(count);
+  const tookMs = performance.now() - startedAtMs;
+  stop.abort();
+  await ended;
+  expect(world.letters).toEqual(garbage.map(({ offset }) => offset));
+  expect(tookMs).toBeGreaterThanOrEqual(schemaWaitMs);
+  // One wait for each chunk were four of them.
+  expect(tookMs).toBeLessThan(3 * schemaWaitMs);
+});
+
 describe('a token that ClickHouse remembers although it was killed before it kept the rows', () => {
   test('the successor finds the rows missing and inserts them, once, beside the token', async () => {
     const world = newWorld(false);

@@ -19,6 +19,7 @@
  *     while its token is surely remembered, at each attempt; else it is told (token-memory.ts).
  * I7  A batch holds at most one chunk more than the limits allow.
  */
+import { MissingSchemas } from '#engine/codec/missing-schemas.ts';
 import type { LogRecord } from '#engine/log/log.ts';
 import { Batch, CHUNK_RECORDS, type BatchLimits } from './batch.ts';
 import { SinkError } from './error.ts';
@@ -33,6 +34,9 @@ import { Waiter } from './waiter.ts';
 /** So many single rows refused one after another are no bad rows: the table or a view of it is wrong. */
 const MAX_REFUSED_IN_A_ROW = 100;
 
+/** For the schemas of so many records, at most, is waited at the same time. */
+const SCHEMAS_AT_ONCE = 5_000;
+
 export class PartitionSink {
   readonly #ports: PartitionPorts;
   readonly #limits: PartitionLimits;
@@ -43,7 +47,9 @@ export class PartitionSink {
   #settled = 0;
   #maxRows: number;
   #refusedInARow = 0;
-  #schemaUnknownSinceMs: number | undefined;
+  readonly #missing: MissingSchemas;
+  /** Offset of the record that waits for its schema, or waited last. */
+  #heldAt = -1;
   #flushTo = -1;
   #flushes: { readonly offset: number; readonly resolve: () => void }[] = [];
   #isRunning = false;
@@ -54,6 +60,7 @@ export class PartitionSink {
     this.#limits = limits;
     this.#maxRows = limits.maxRows;
     this.#waiter = new Waiter(ports.source);
+    this.#missing = new MissingSchemas(limits.schemaWaitMs, 2 * SCHEMAS_AT_ONCE);
   }
 
   get position(): number {
@@ -139,21 +146,34 @@ export class PartitionSink {
   /** Adds records; false when the batch should go as it is. */
   async #add(batch: Batch, records: readonly LogRecord[], limits: BatchLimits): Promise<boolean> {
     if (batch.isEmpty) batch.start(performance.now());
-    const giveUp = performance.now() - (this.#schemaUnknownSinceMs ?? Infinity) >= this.#limits.schemaWaitMs;
-    const { taken, unknownSchema } = batch.add(records, this.#ports.readRow, limits, giveUp);
-    if (taken > 0) this.#schemaUnknownSinceMs = undefined;
-    if (unknownSchema !== undefined) {
-      this.#schemaUnknownSinceMs ??= performance.now();
+    const nowMs = performance.now();
+    // Only what has a frame can lack its schema.
+    const isOverdue = ({ value }: LogRecord): boolean => this.#missing.isOverdue(value!, nowMs);
+    if (batch.add(records, this.#ports.readRow, limits, isOverdue)) {
       if (!batch.isEmpty) return false;
-      await this.#waiter.pause(SCHEMA_POLL_MS);
+      await this.#waitForSchemas(batch.to);
       return true;
     }
     await this.#ports.turn(batch.startedAtMs);
-    // The columns, and the block made of them.
-    const bytes = 2 * batch.encoder.byteLength;
+    // The columns and the block made of them, rejected records and their letters.
+    const bytes = 2 * batch.byteLength;
     if (!this.#ports.resize(batch.heldBytes, bytes)) return false;
     batch.heldBytes = bytes;
     return true;
+  }
+
+  /**
+   * For a moment. The schemas of all the records at hand are waited for at the same time: bytes that only look like frames, each like
+   * another one, hold the partition up once for all of them.
+   */
+  async #waitForSchemas(offset: number): Promise<void> {
+    if (this.#heldAt !== offset) {
+      this.#heldAt = offset;
+      const nowMs = performance.now();
+      for (const { value } of await this.#ports.source.read(offset, SCHEMAS_AT_ONCE))
+        if (value !== null && (value[0] === 0x00 || value[0] === 0xc3)) this.#missing.isOverdue(value, nowMs);
+    }
+    await this.#waiter.pause(SCHEMA_POLL_MS);
   }
 
   /** Past what is known to be no record. */

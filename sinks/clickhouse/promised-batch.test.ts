@@ -102,6 +102,21 @@ test('what was left out keeps its own reason where it has one', async () => {
   expect(batch.rejected.map(({ code }) => code)).toEqual(['malformed', 'left-out']);
 });
 
+test('what a column refused keeps its reason: to send it again would not help', async () => {
+  const { batch } = await restore({
+    held: records(10, 700).map((record) =>
+      record.offset === 12 ? { ...record, timestampMs: 2 ** 53 } : record,
+    ),
+  });
+  expect(batch.rows).toBe(588);
+  expect(batch.rejected.map(({ code, reason }) => [code, reason])).toEqual([
+    ['left-out', expect.stringContaining('send it again')],
+    ['value-invalid', expect.stringMatching(/^column _timestamp, .* offset 12: 9007199254740992 /)],
+  ]);
+  const untouched = await restore({});
+  expect(batch.encoder.encode('t', 3)).toEqual(untouched.batch.encoder.encode('t', 3));
+});
+
 test('a range that ends in offsets without records is whole', async () => {
   const { batch } = await restore({ held: records(10, 500) });
   expect(batch).toMatchObject({ to: 600, rows: 488 });

@@ -4,6 +4,7 @@
  * of the records at hand are waited for at the same time, so bytes that only look like frames hold a partition up once for all.
  */
 import { parseFrame, SINGLE_OBJECT_HEADER_BYTES } from '../../codec/framing.ts';
+import { MissingSchemas } from '../../codec/missing-schemas.ts';
 import type { WriterSchemas } from '../../codec/writer-schemas.ts';
 import type { LogRecord } from '../../log/log.ts';
 
@@ -12,16 +13,14 @@ const maxMissing = 100_000;
 
 export class SchemaGate {
   readonly #writers: WriterSchemas;
-  readonly #waitMs: number;
-  /** When a record of an unknown schema was seen first, by the schema's frame. */
-  readonly #missingSinceMs = new Map<string, number>();
+  readonly #missing: MissingSchemas;
   /** Of the record that was let through last: most have the same. */
   #knownLow = -1;
   #knownHigh = -1;
 
   constructor(writers: WriterSchemas, waitMs: number) {
     this.#writers = writers;
-    this.#waitMs = waitMs;
+    this.#missing = new MissingSchemas(waitMs, maxMissing);
   }
 
   /** Index, from `from` on, of the first record that has to wait; -1 when none has to. `nowMs` as `performance.now()`. */
@@ -44,7 +43,7 @@ export class SchemaGate {
       const high = value.readUInt32LE(6);
       if (low === this.#knownLow && high === this.#knownHigh) return true;
     }
-    return this.#isKnown(value) || this.#isOverdue(value, nowMs);
+    return this.#isKnown(value) || this.#missing.isOverdue(value, nowMs);
   }
 
   #isKnown(value: Buffer): boolean {
@@ -59,18 +58,5 @@ export class SchemaGate {
     this.#knownLow = value.readUInt32LE(2);
     this.#knownHigh = value.readUInt32LE(6);
     return true;
-  }
-
-  #isOverdue(value: Buffer, nowMs: number): boolean {
-    const id = value.toString('latin1', 0, value[0] === 0 ? 5 : SINGLE_OBJECT_HEADER_BYTES);
-    const sinceMs = this.#missingSinceMs.get(id);
-    if (sinceMs === undefined) {
-      // The oldest: whoever has it still waits once more.
-      if (this.#missingSinceMs.size >= maxMissing)
-        this.#missingSinceMs.delete(this.#missingSinceMs.keys().next().value!);
-      this.#missingSinceMs.set(id, nowMs);
-      return this.#waitMs <= 0;
-    }
-    return nowMs - sinceMs >= this.#waitMs;
   }
 }

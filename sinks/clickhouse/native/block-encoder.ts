@@ -102,6 +102,15 @@ export class BlockEncoder {
     return refused;
   }
 
+  /** Why a column refuses the row; undefined where the block would take it. The block stays as it is. */
+  refusalOf(row: TableRow): SinkError | undefined {
+    const error = this.#tryAppend([row]);
+    if (error !== undefined) return error;
+    for (const builder of this.#all) builder.rollback();
+    this.#rows -= 1;
+    return undefined;
+  }
+
   clear(): void {
     for (const builder of this.#all) builder.clear();
     this.#rows = 0;
@@ -173,10 +182,18 @@ export class BlockEncoder {
     for (const node of this.#nodes) fill(node, events, sparse);
     for (const { record, deleted } of rows) {
       this.#offset.append(record.offset);
-      this.#timestamp.append(record.timestampMs);
+      this.#appendTimestamp(record);
       this.#source.append(recordHeaderText(record, 'ce_source') ?? '');
       this.#id.append(recordHeaderText(record, 'ce_id') ?? '');
       this.#deleted.append(deleted);
+    }
+  }
+
+  #appendTimestamp({ timestampMs, offset }: LogRecord): void {
+    try {
+      this.#timestamp.append(timestampMs);
+    } catch (error) {
+      throw inColumn('_timestamp', error, `, the Kafka timestamp of the record at offset ${offset}`);
     }
   }
 }
@@ -213,10 +230,14 @@ function fill(node: Node, records: readonly unknown[], sparse: boolean): void {
       else builder.append(value);
     }
   } catch (error) {
-    throw error instanceof SinkError
-      ? new SinkError('value-invalid', `column ${node.column}: ${error.message}`)
-      : error;
+    throw inColumn(node.column, error);
   }
+}
+
+function inColumn(column: string, error: unknown, what = ''): unknown {
+  return error instanceof SinkError
+    ? new SinkError('value-invalid', `column ${column}${what}: ${error.message}`)
+    : error;
 }
 
 function readGroup(group: Group, records: readonly unknown[], sparse: boolean): void {

@@ -364,6 +364,18 @@ describe('a row that a column refuses', () => {
     expect(encoder.encode('t', 0)).toEqual(without.encode('t', 0));
   });
 
+  test.each([2 ** 53, Date.UTC(2300, 0), Date.UTC(2026, 0) * 1_000])(
+    'for the timestamp %d of its record: names column and offset',
+    (timestampMs) => {
+      const encoder = new BlockEncoder(columnsFor([{ kind: 'Int32' }]));
+      const row: TableRow = { event: { c0: 1 }, record: { ...record(17), timestampMs }, deleted: false };
+      expect(encoder.append([row])[0]?.error.message).toMatch(
+        new RegExp(`^column _timestamp, .* offset 17: ${timestampMs} `),
+      );
+      expect(encoder.rows).toBe(0);
+    },
+  );
+
   test('its neighbours go in, byte for byte as if it had never been there', () => {
     const columns = columnsFor([
       { kind: 'LowCardinality', nullable: true },
