@@ -64,6 +64,10 @@ function addRedrive(parent: Command, io: CliIo): void {
     .option('--all', 'every dead letter that has not been redriven')
     .option('--dry-run', 'say what would be done, and the origins on stdout; write nothing')
     .option('--yes', 'do it where it is more than one')
+    .option(
+      '--renew-time',
+      'write what is older than its topic keeps records with the time of now; without it, it is refused',
+    )
     .addHelpText(
       'after',
       examples([

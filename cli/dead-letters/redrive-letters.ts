@@ -12,6 +12,7 @@ export interface RedriveOptions extends TargetOptions, FilterOptions {
   readonly all?: boolean;
   readonly dryRun?: boolean;
   readonly yes?: boolean;
+  readonly renewTime?: boolean;
 }
 
 /** What would be done, before anything is. */
@@ -51,7 +52,7 @@ export async function redriveLetters(
       throw new CliError('usage', `${plan.origins.length} records would be written; nothing was`, {
         remedies: ['to write them: --yes', 'to see which they are: --dry-run'],
       });
-    report(await run(store, plan.origins), plan.origins.length, store, io);
+    report(await run(store, plan.origins, options.renewTime === true), plan.origins.length, store, io);
   });
 }
 
@@ -106,11 +107,12 @@ export function planLines({ origins, already }: Plan): string[] {
   ];
 }
 
-function run(store: LetterStore, origins: readonly string[]): Promise<RedriveResult> {
+function run(store: LetterStore, origins: readonly string[], renewsTime: boolean): Promise<RedriveResult> {
   const { client, table, connection, progress, signal } = store;
   return redrive({
     connection,
     letters: redrivable(client, table, origins),
+    renewsTime,
     onProgress: ({ redriven, already, refused }) => {
       progress.update(`redriven ${redriven + already} of ${origins.length}, refused ${refused.length}`);
     },

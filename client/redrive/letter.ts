@@ -1,7 +1,7 @@
 /**
  * A dead letter as it is redriven, and the record that is made of it.
  *
- * I1  Key, value, headers and timestamp are those of the original; two headers are added, or, where it was redriven before,
+ * I1  Key, value, headers and timestamp are those of the original (the time may be renewed, where that is asked for); two headers are added, or, where it was redriven before,
  *     replaced. So the letter of a redriven record that fails again tells where it came from, and has an origin of its own.
  */
 import type { PlacedRecord } from '#engine/kafka/driver/transactional-producer.ts';

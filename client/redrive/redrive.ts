@@ -8,7 +8,8 @@
  *     what this redrive writes itself comes after that.
  * I2  What may have been committed or not, because an answer was lost, is decided by beginning again at the fence.
  * I3  A record that the brokers refuse takes no other with it: its transaction is halved until it is alone.
- * I4  Two redrives at once do each letter once: the second one to open fences the first, which ends with `fenced`.
+ * I4  A record that its topic would soon delete, by its time, is not written: its mark would outlive it (retention.ts).
+ * I5  Two redrives at once do each letter once: the second one to open fences the first, which ends with `fenced`.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EngineError } from '#engine/engine-error.ts';
@@ -22,6 +23,7 @@ import { batchBytesOf } from '../producer/record-batch.ts';
 import { type Letter, redrivenRecord } from './letter.ts';
 import { originalOf } from './original-record.ts';
 import { markOf, redrivenOrigins, redrivenTopic } from './redriven-marks.ts';
+import { Retentions } from './retention.ts';
 import { TransactionalWriter } from './transactional-writer.ts';
 
 /** Of every redrive in a cluster: one at a time. */
@@ -31,6 +33,8 @@ export interface RedriveConfig {
   readonly connection: KafkaConnection;
   /** Some at a time; an origin that comes again is redriven once. */
   readonly letters: Iterable<readonly Letter[]> | AsyncIterable<readonly Letter[]>;
+  /** Write with the time of now what is too old for its topic (retention.ts); without it, it is refused. */
+  readonly renewsTime?: boolean;
   /** Of one transaction; 100 by default. */
   readonly maxRecords?: number;
   /** How long to go on without any success while brokers are gone or busy; 60 s by default. */
@@ -94,6 +98,7 @@ class Redrive {
   readonly #config: RedriveConfig;
   readonly #reader: KafkaReader;
   readonly #connect: Connect;
+  readonly #retentions: Retentions;
   readonly #refused: Refusal[] = [];
   /** Those that this redrive has tried to write: a mark of one of them is of this redrive's. */
   readonly #tried = new Set<string>();
@@ -107,6 +112,7 @@ class Redrive {
   constructor(config: RedriveConfig, reader: KafkaReader) {
     this.#config = config;
     this.#reader = reader;
+    this.#retentions = new Retentions(config.connection);
     this.#connect =
       config.connect ??
       connector({
@@ -122,6 +128,10 @@ class Redrive {
   }
 
   async close(): Promise<void> {
+    await Promise.all([this.#closeWriter(), this.#retentions.close()]);
+  }
+
+  async #closeWriter(): Promise<void> {
     await this.#writer?.close();
     this.#writer = undefined;
   }
@@ -157,10 +167,19 @@ class Redrive {
   }
 
   async #readied(letter: Letter): Promise<Ready | undefined> {
+    const { signal = neverAborted, renewsTime = false } = this.#config;
     try {
-      const found = await originalOf(this.#reader, letter, this.#config.signal ?? neverAborted);
-      if ('original' in found) return { letter, record: redrivenRecord(letter, found.original) };
-      this.#refuse(letter, found.missing);
+      const found = await originalOf(this.#reader, letter, signal);
+      if ('missing' in found) {
+        this.#refuse(letter, found.missing);
+        return undefined;
+      }
+      const { original } = found;
+      const refusal = await this.#retentions.refusalOf(letter.topic, original.timestampMs, signal);
+      if (refusal === undefined) return { letter, record: redrivenRecord(letter, original) };
+      if (renewsTime)
+        return { letter, record: redrivenRecord(letter, { ...original, timestampMs: Date.now() }) };
+      this.#refuse(letter, refusal);
     } catch (error) {
       if (this.#isStopped()) return undefined;
       if (!(error instanceof EngineError && error.code === 'unknown-topic')) throw error;
@@ -200,7 +219,7 @@ class Redrive {
           ...rest.map(({ letter }) => markOf(letter, nowMs)),
         ]);
       } catch (error) {
-        await this.close();
+        await this.#closeWriter();
         if (!(error instanceof ClientError) || error.code === 'fenced') throw error;
         if (!error.retryable) return { rest, error };
         await this.#pauseAfter(error);

@@ -29,6 +29,7 @@ afterAll(async () => {
 
 const notUtf8 = Buffer.from([0xff, 0x00, 0xc3, 0x28, 0x80]);
 const timeMs = Date.UTC(2026, 4, 5);
+const keepsAll = { 'retention.ms': '-1' };
 
 function lettersOf(topic: string, partitions: number, count: number): Letter[] {
   return Array.from({ length: count }, (_, i) => ({
@@ -58,7 +59,7 @@ const deaths: readonly Death[] = [
 it('writes each record once, byte for byte, though it is killed at every step of its transactions', async (context) => {
   const kafka = local.of(context);
   const topic = 'killed.things';
-  await createTopics(kafka, [{ topic, partitions: 3 }]);
+  await createTopics(kafka, [{ topic, partitions: 3, config: keepsAll }]);
   const letters = lettersOf(topic, 3, 40);
   for (const death of deaths) {
     const { signal, stderr } = await startRedrive(kafka.bootstrapServers, letters, 3, death).ended;
@@ -108,7 +109,7 @@ it('writes each record once, byte for byte, though it is killed at every step of
 it('does each letter once where two run at the same time, and one of them is told', async (context) => {
   const kafka = local.of(context);
   const topic = 'contended.things';
-  await createTopics(kafka, [{ topic, partitions: 3 }]);
+  await createTopics(kafka, [{ topic, partitions: 3, config: keepsAll }]);
   const letters = lettersOf(topic, 3, 300);
   const connection = { brokers: kafka.bootstrapServers.split(',') };
   const one = (): Promise<unknown> => redrive({ connection, letters: [letters], maxRecords: 2 });
@@ -125,7 +126,7 @@ it('does each letter once where two run at the same time, and one of them is tol
 it('refuses what cannot be written, and writes its neighbours', async (context) => {
   const kafka = local.of(context);
   const topic = 'refused.things';
-  await createTopics(kafka, [{ topic, partitions: 1, config: { 'max.message.bytes': '2000' } }]);
+  await createTopics(kafka, [{ topic, partitions: 1, config: { ...keepsAll, 'max.message.bytes': '2000' } }]);
   const letters = lettersOf(topic, 1, 9);
   const [large, elsewhere, unplaced, gone] = letters;
   const changed = new Map<Letter | undefined, Partial<Letter>>([
@@ -148,9 +149,35 @@ it('refuses what cannot be written, and writes its neighbours', async (context) 
   expect(await readWithLibrdkafka(kafka.bootstrapServers, topic, 0)).toHaveLength(5);
 });
 
+it('writes no record that its topic would delete soon, but with the time of now, where that is asked for', async (context) => {
+  const kafka = local.of(context);
+  const topic = 'expiring.things';
+  await createTopics(kafka, [{ topic, partitions: 1, config: { 'retention.ms': '604800000' } }]);
+  const letters = lettersOf(topic, 1, 2);
+  letters[1] = { ...letters[1]!, recordTimestampMs: Date.now() - 1_000 };
+  const startMs = Date.now();
+  const config = { connection: { brokers: kafka.bootstrapServers.split(',') }, letters: [letters] };
+  expect(await redrive(config)).toMatchObject({
+    redriven: 1,
+    refused: [
+      {
+        origin: letters[0]!.origin,
+        reason: expect.stringMatching(/^its time is 2026-05-05.* keeps records for 604800000 ms/) as string,
+      },
+    ],
+  });
+  expect(await redrive({ ...config, renewsTime: true })).toEqual({ redriven: 1, already: 1, refused: [] });
+  const times = (await readWithLibrdkafka(kafka.bootstrapServers, topic, 0)).map(
+    ({ timestampMs }) => timestampMs,
+  );
+  expect(times[0]).toBe(letters[1].recordTimestampMs);
+  expect(times[1]).toBeGreaterThanOrEqual(startMs);
+});
+
 it('lists, shows and redrives by the command line what a sink could not read', async (context) => {
   const kafka = local.of(context);
   const connection = { brokers: kafka.bootstrapServers.split(',') };
+  const startMs = Date.now();
   await ensureTopics(connection, plannedTopics(weirApp));
   const { topic } = linkStates;
   const producer = clientOf(kafka).producer();
@@ -224,11 +251,14 @@ it('lists, shows and redrives by the command line what a sink could not read', a
   expect(dry).toMatchObject({ exitCode: 0, stdout: `${topic}/0/0\n${topic}/0/1\n` });
   expect(await readWithLibrdkafka(kafka.bootstrapServers, topic, 0)).toHaveLength(2);
 
-  expect(await command('redrive', `${topic}/0/0`)).toMatchObject({
+  const refused = await command('redrive', `${topic}/0/0`);
+  expect(refused.exitCode).toBe(1);
+  expect(refused.stderr).toContain('give it the time of now: --renew-time');
+  expect(await command('redrive', `${topic}/0/0`, '--renew-time')).toMatchObject({
     exitCode: 0,
     stdout: 'redriven: 1, redriven by others meanwhile: 0, refused: 0\n',
   });
-  const rest = await command('redrive', '--all', '--yes');
+  const rest = await command('redrive', '--all', '--yes', '--renew-time');
   expect(rest).toMatchObject({
     exitCode: 0,
     stdout: 'redriven: 1, redriven by others meanwhile: 0, refused: 0\n',
@@ -239,7 +269,8 @@ it('lists, shows and redrives by the command line what a sink could not read', a
   for (const i of [0, 1]) {
     const original = records[i]!;
     const copy = records.slice(2).find(({ key }) => key === original.key)!;
-    expect(copy).toMatchObject({ value: original.value, timestampMs: original.timestampMs });
+    expect(copy.value).toBe(original.value);
+    expect(copy.timestampMs).toBeGreaterThan(startMs);
     expect(copy.headers.slice(0, 1)).toEqual(original.headers);
   }
 
