@@ -51,10 +51,11 @@ async function readAgain(
         await sleep(idlePauseMs);
         continue;
       }
-      const isIt =
-        record.offset === offset && mayBeOf(key, record.key) && record.timestampMs === recordTimestampMs;
-      if (!isIt) return missing;
-      const { value, headers, timestampMs } = record;
+      // A letter has no timestamp where its record's was none: such a record gets that of now.
+      const { value, headers } = record;
+      const timestampMs = recordTimestampMs ?? Date.now();
+      const isTimeOf = recordTimestampMs === null || record.timestampMs === recordTimestampMs;
+      if (record.offset !== offset || !mayBeOf(key, record.key) || !isTimeOf) return missing;
       return { original: { key: record.key, value, headers, timestampMs } };
     }
     return missing;

@@ -2,7 +2,8 @@
  * The dead letter of a record: what could not be processed, byte for byte, and why.
  *
  * I1  A letter follows from the record and the failure alone, so that a replay gives the same one: also whether it has the bytes.
- * I2  Its topic takes every letter of a record, whatever the record's size: else who writes it could never get past that record.
+ * I2  Its topic takes every letter of a record, whatever the record's size: else who writes it could never get past that record. So can
+ *     it be encoded and become a row, whatever the record's timestamp.
  */
 import type { EventCodec } from '../codec/event-codec.ts';
 import type { HeaderValue, LogRecord, NewRecord } from '../log/log.ts';
@@ -30,12 +31,14 @@ const maxLetterBytes = 1_000_000;
 export const letterTopicBytes = 1_048_588;
 /** Of a key in a letter without bytes. */
 const maxKeyBytes = 10_000;
+/** Timestamps that a letter's row can have: those of ClickHouse's DateTime64. Brokers take any 64 bits, also nano- and microseconds. */
+const timestampsMs = { first: Date.UTC(1900, 0), last: Date.UTC(2300, 0) - 1 };
 /** In UTF-16 code units: a schema's or a handler's words may quote the record. */
 const maxReasonLength = 10_000;
 
 /**
  * The record for `weir.dead-letters`. Its `ce_id` is the origin: the same failure written twice is the same event. Where that would
- * be too large it is one without bytes.
+ * be too large it is one without bytes. A timestamp that no row can have stands in the reason.
  */
 export function deadLetterRecord(
   codec: EventCodec<DeadLetter>,
@@ -66,6 +69,11 @@ function letterOf(
 ): NewRecord & { readonly value: Buffer } {
   const { reader, topic, partition, code, failedAtMs } = failure;
   const origin = `${topic}/${partition}/${record.offset}`;
+  const { timestampMs } = record;
+  const isTime = timestampMs >= timestampsMs.first && timestampMs <= timestampsMs.last;
+  const noTime = isTime
+    ? ''
+    : ` (its Kafka timestamp, ${timestampMs}, is left out: it is no time in milliseconds between 1900 and 2299)`;
   return {
     topic: deadLetters.topic,
     key: Buffer.from(origin),
@@ -81,9 +89,9 @@ function letterOf(
         Object.entries(record.headers).flatMap(([name, value]) => headerBytes(name, value)),
       ),
       code,
-      reason: cut(failure.reason),
+      reason: cut(failure.reason) + noTime,
       failed_at: failedAtMs,
-      record_timestamp: record.timestampMs,
+      record_timestamp: isTime ? timestampMs : null,
     }),
     timestampMs: failedAtMs,
     headers: cloudEventHeaders(

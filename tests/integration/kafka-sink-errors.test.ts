@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { answering, forGood, ofOneRow, passing, tooManyPartitions } from './clickhouse-errors.fixture.ts';
 import { until } from './embedded-clickhouse.fixture.ts';
 import { type Asked, type Fault, pass, rowsOfBlock } from './faulty-clickhouse.fixture.ts';
-import { letterOrigins } from './kafka-sink.fixture.ts';
+import { eventTimeMs, letterOrigins } from './kafka-sink.fixture.ts';
 import { type FaultScene, faultScenesForFile, quickRetry, thing } from './kafka-sink-faults.fixture.ts';
 
 const sceneOf = faultScenesForFile();
@@ -181,6 +181,26 @@ describe('a row that ClickHouse refuses', () => {
     expect(await letterOrigins(scene, scene.streams[0]!.topic)).toHaveLength(1);
     expect(cut).toBeGreaterThan(0);
   });
+});
+
+it('makes a dead letter that is a row of a record whose timestamp is in nano- or microseconds', async (context) => {
+  const faultScene = await sceneOf(context, 1);
+  const { scene, start } = faultScene;
+  const { topic } = scene.streams[0]!;
+  const timestamps = [eventTimeMs * 1e6, eventTimeMs * 1e3];
+  await scene.writer.write(scene.streams, 3);
+  for (const timestamp of timestamps) await scene.writer.writeRaw(topic, 0, thing({ id: 'late' }), timestamp);
+  await scene.writer.write(scene.streams, 3);
+  await start();
+  await scene.expectExactlyOnce();
+  const reason = (offset: number, timestamp: number): unknown =>
+    expect.stringMatching(
+      new RegExp(`column _timestamp, .* offset ${offset}: ${timestamp} .*Kafka timestamp, ${timestamp}, `),
+    );
+  expect(await lettersOf(faultScene)).toEqual([
+    { offset: 4, code: 'value-invalid', reason: reason(4, timestamps[0]!) },
+    { offset: 6, code: 'value-invalid', reason: reason(6, timestamps[1]!) },
+  ]);
 });
 
 describe('what does not pass', () => {

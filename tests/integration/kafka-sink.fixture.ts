@@ -97,9 +97,9 @@ export class ThingWriter {
   }
 
   /** One record that is not an event, in a transaction of its own. */
-  async writeRaw(topic: string, partition: number, value: Buffer): Promise<void> {
+  async writeRaw(topic: string, partition: number, value: Buffer, timestampMs = Date.now()): Promise<void> {
     await this.#producer.begin();
-    await this.#producer.write([{ topic, partition, key: Buffer.from('raw'), value }]);
+    await this.#producer.write([{ topic, partition, key: Buffer.from('raw'), value, timestampMs }]);
     await this.#producer.commit();
     this.committed += 1;
   }
@@ -135,6 +135,9 @@ export interface SinkScene {
 
 let scenes = 0;
 
+/** As `weir up` makes topics (planned-topics.ts): what a host whose clock is ahead writes must not be refused. */
+const anyTime = { 'message.timestamp.after.max.ms': '9223372036854775807' };
+
 /** Topics and a database of their own. Nothing is waited for longer than `limitMs` from now. */
 export async function openScene(
   kafka: LocalKafka,
@@ -149,15 +152,14 @@ export async function openScene(
   const streams = partitions.map((count, i) => thingsOf(`${app}.things-${i}`, count));
   await createTopics(
     kafka,
-    streams.map(({ topic, partitions: count }) => ({ topic, partitions: count })),
+    streams.map(({ topic, partitions: count }) => ({ topic, partitions: count, config: anyTime })),
   );
   if (scenes === 1)
     await createTopics(kafka, [
       {
         topic: deadLetters.topic,
         partitions: deadLetters.partitions,
-        // As `weir up` makes it (planned-topics.ts): a letter of a host whose clock is ahead must not be refused.
-        config: { 'message.timestamp.after.max.ms': '9223372036854775807' },
+        config: anyTime,
       },
       { topic: schemas.topic, partitions: 1, config: { 'cleanup.policy': 'compact' } },
     ]);

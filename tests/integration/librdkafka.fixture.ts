@@ -101,6 +101,8 @@ export interface Written {
   readonly partition: number;
   readonly key: Buffer | null;
   readonly value: Buffer | null;
+  /** That of now without it. */
+  readonly timestampMs?: number;
 }
 
 /** A producer of librdkafka whose every step is finished when its promise resolves. */
@@ -155,8 +157,8 @@ export class TestProducer {
 
   /** Resolves when the brokers have the records. */
   async write(records: readonly Written[], headers: readonly Record<string, string>[] = []): Promise<void> {
-    for (const { topic, partition, key, value } of records)
-      this.#producer.produce(topic, partition, value, key, Date.now(), undefined, [...headers]);
+    for (const { topic, partition, key, value, timestampMs = Date.now() } of records)
+      this.#producer.produce(topic, partition, value, key, timestampMs, undefined, [...headers]);
     await this.#call((done) => {
       this.#producer.flush(timeoutMs, done);
     });
