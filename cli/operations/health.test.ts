@@ -90,6 +90,14 @@ describe('a sink that is watched', () => {
   });
 });
 
+const unanswered = (unansweredMs: number, partition: number) => ({
+  topic: 'a.in',
+  partition,
+  position: 5,
+  end: 9,
+  unansweredMs,
+});
+
 describe('readiness', () => {
   it('is there when everything runs', () => {
     expect(ready(running)).toEqual({ status: 'ok', problems: [] });
@@ -133,6 +141,16 @@ describe('readiness', () => {
       'running',
       'worker 0',
       'not turned for 20 s',
+    ],
+    [
+      'with an input that no broker answers for',
+      runStatus([
+        workerStatus({ tasks: [taskStatus({ inputs: [40_000, 29_000, 41_000].map(unanswered) })] }),
+      ]),
+      servers(),
+      'running',
+      'worker 0',
+      'no broker has answered for a.in/0 for 40 s, and for 1 more',
     ],
     [
       'with a task that failed',

@@ -33,6 +33,8 @@ export type ServerStates = ReadonlyMap<string, ProbeState>;
 export const loopStallMs = 10_000;
 /** Nothing is heard of a worker while it starts; one that cannot reach Kafka gives up after 20 s and is started again. */
 export const startStallMs = 60_000;
+/** Longer than a partition takes to move to another leader. */
+const inputStallMs = 30_000;
 /** Longer than any request to ClickHouse may take (60 s) with its repetition. */
 export const sinkStallMs = 150_000;
 const maxProblems = 50;
@@ -137,9 +139,24 @@ function unready({ worker, pid, restarts, isReady, tasks }: WorkerStatus): Healt
   const failed = tasks.filter(({ phase }) => phase === 'failed').map(failure);
   const waiting = tasks.filter(({ phase }) => phase !== 'failed' && phase !== 'running');
   if (waiting.length > 0) failed.push({ part, reason: `${phasesOf(waiting)}, of ${tasks.length} tasks` });
+  failed.push(...unanswered(part, tasks));
   if (!isReady && failed.length === 0)
     failed.push({ part, reason: 'it has not been given its share by its group' });
   return failed;
+}
+
+/** A partition without a leader, or one that is gone: Kafka itself is up meanwhile. */
+function unanswered(part: string, tasks: readonly TaskStatus[]): HealthProblem[] {
+  const inputs = tasks.flatMap(({ inputs: each }) =>
+    each.filter(({ unansweredMs }) => unansweredMs > inputStallMs),
+  );
+  const [first] = inputs;
+  if (first === undefined) return [];
+  const more = inputs.length === 1 ? '' : `, and for ${inputs.length - 1} more inputs of tasks`;
+  const { topic, partition, unansweredMs } = first;
+  return [
+    { part, reason: `no broker has answered for ${topic}/${partition} for ${seconds(unansweredMs)}${more}` },
+  ];
 }
 
 function failure({ task, error }: TaskStatus): HealthProblem {

@@ -12,7 +12,13 @@ function textOf(status: Run, totals = new RunTotals()): string {
   return renderExposition(runFamilies(status, totals, [{ processor: 'p', tasks: 4 }], 10_000));
 }
 
-const input = (position: number, end: number | undefined) => ({ topic: 'a.in', partition: 0, position, end });
+const input = (position: number, end: number | undefined) => ({
+  topic: 'a.in',
+  partition: 0,
+  position,
+  end,
+  unansweredMs: 0,
+});
 
 describe('metrics of a run', () => {
   it('tell tasks, workers and tables', () => {
@@ -78,7 +84,7 @@ describe('metrics of a run', () => {
   });
 
   it('tell a partition of a broadcast table once, as it is for the task that is furthest behind', () => {
-    const table = (position: number) => ({ topic: 'a.table', partition: 0, position, end: 9 });
+    const table = (position: number) => ({ ...input(position, 9), topic: 'a.table' });
     const tasks = [5, 2, 9].map((position, partition) =>
       taskStatus({
         partition,
@@ -103,7 +109,7 @@ describe('metrics of a run', () => {
       taskStatus({
         processor: `processor-${i % 20}`,
         partition: Math.floor(i / 20),
-        inputs: [0, 1].map((n) => ({ topic: `a.topic-${i % 20}-${n}`, partition: i, position: 5, end: 9 })),
+        inputs: [0, 1].map((n) => ({ ...input(5, 9), topic: `a.topic-${i % 20}-${n}`, partition: i })),
         watermarkMs: 5_000,
         commits: 500,
         commitMs: Array.from({ length: 100 }, () => 5),

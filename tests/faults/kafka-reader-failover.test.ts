@@ -154,11 +154,15 @@ async function readThrough(context: TestContext, topic: string, disturb: (admin:
   }
 }
 
-async function readerOf(kafka: LocalKafka): Promise<KafkaReader> {
+async function readerOf(
+  kafka: LocalKafka,
+  onTrouble: (error: Error) => void = () => undefined,
+): Promise<KafkaReader> {
   const reader = await KafkaReader.connect({
     kafka: { brokers: kafka.bootstrapServers.split(','), logLevel: logLevel.NOTHING },
     maxWaitMs: 20,
     checkCrcs: true,
+    onTrouble,
   });
   closing.push(() => reader.close());
   return reader;
@@ -217,11 +221,13 @@ describe('a partition that has no leader', () => {
     await write('follows', 'without the third');
     await until(() => follows.values.length === 2, 'the record of the next leader');
     // A new reader finds the partition without a leader, and what it is assigned beside it can be read.
-    const later = await readerOf(kafka);
+    const troubles: string[] = [];
+    const later = await readerOf(kafka, ({ message }) => troubles.push(message));
     const aloneLater = new Taker(await later.assign('alone-on-3', 0, 0));
     const followsLater = new Taker(await later.assign('follows', 0, 0));
     await until(() => followsLater.values.length === 2, 'the records, by a new reader');
     expect(aloneLater.values).toEqual([]);
+    await until(() => troubles.includes('alone-on-3/0 has no leader'), 'the trouble is told');
     await brokerOf(kafka, 3).restart();
     await write('alone-on-3', 'after');
     await until(

@@ -234,6 +234,36 @@ describe('a partition', () => {
   });
 });
 
+describe('a topic that is deleted while it is read', () => {
+  it('is told again and again, and its neighbours are read on', async (context) => {
+    const kafka = local.of(context);
+    const topics = ['deleted', 'kept'];
+    await createTopics(
+      kafka,
+      topics.map((topic) => ({ topic })),
+    );
+    const troubles: string[] = [];
+    const reader = await readerOf(kafka, { onTrouble: ({ message }) => troubles.push(message) });
+    const [deleted, kept] = await Promise.all(topics.map((topic) => reader.assign(topic, 0, 0)));
+    await deleted!.settled(AbortSignal.timeout(30_000));
+    expect(troubles).toEqual([]);
+    const admin = clientOf(kafka).admin();
+    await admin.connect();
+    await admin.deleteTopics({ topics: ['deleted'] });
+    await admin.disconnect();
+    await expect
+      .poll(() => troubles.filter((message) => message === 'deleted/0 is not in Kafka any more').length)
+      .toBeGreaterThan(1);
+    expect(deleted!.unansweredMs).toBeGreaterThan(0);
+    const producer = await producerOf(kafka);
+    await producer.write([{ topic: 'kept', partition: 0, key: null, value: Buffer.from('after') }]);
+    expect(await readTo(kept!, 1)).toHaveLength(1);
+    expect(kept!.unansweredMs).toBeLessThan(5_000);
+    deleted!.pause();
+    expect(deleted!.unansweredMs).toBe(0);
+  });
+});
+
 describe('several readers of one partition', () => {
   const values = Array.from({ length: 400 }, (_, i) => Buffer.from(`${i}`.padStart(100, '0')));
   const written = values.map((value) => value.toString('hex'));

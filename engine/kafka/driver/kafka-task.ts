@@ -109,6 +109,7 @@ export class KafkaTask {
         partition: reader.partition,
         position: run!.inputs[i]!.position,
         end: reader.lastStableOffset,
+        unansweredMs: reader.unansweredMs,
       })),
       isSettled: run?.isSettled ?? false,
       ...(this.#error === undefined ? {} : { error: this.#error }),

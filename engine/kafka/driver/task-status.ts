@@ -10,6 +10,8 @@ export interface InputStatus {
   readonly position: number;
   /** End of what is committed in the partition, as the broker said last; undefined before its first answer. */
   readonly end: number | undefined;
+  /** For how long no broker has answered for it, in milliseconds; 0 while nothing is asked of them. */
+  readonly unansweredMs: number;
 }
 
 export interface TaskStatus {

@@ -6,7 +6,8 @@
  *
  * I1  Readers do not wait for each other, also not those of one partition: a paused or full one is left out of the fetch.
  * I2  A broker that is gone, or leads no more, is nothing but a delay: leaders are looked up again, with growing pauses,
- *     and reading goes on at the same offset. `onTrouble` hears of it.
+ *     and reading goes on at the same offset. `onTrouble` hears of it, again and again where a lookup has not mended it: of a
+ *     partition without a leader, or of a topic that was deleted, nobody else would.
  * I3  After `close` no request is under way.
  */
 import type { KafkaConfig } from 'kafkajs';
@@ -47,6 +48,7 @@ const firstPauseMs = 50;
 const longestPauseMs = 2_000;
 const maxTopicLookups = 3;
 const leaderTimeoutMs = 5_000;
+const errorCodes = 'https://kafka.apache.org/protocol#protocol_error_codes';
 
 const keyOf = (topic: string, partition: number): string => `${topic}-${partition}`;
 
@@ -54,8 +56,10 @@ export class KafkaReader {
   readonly #config: Required<KafkaReaderConfig>;
   readonly #cluster: KafkaCluster;
   readonly #readers = new Set<PartitionReader>();
-  /** Partitions whose leader must be looked up again before they are fetched. */
-  readonly #stale = new Set<string>();
+  /** Partitions whose leader must be looked up again before they are fetched, and why. */
+  readonly #stale = new Map<string, string>();
+  /** Those that were looked up, and have not been read since. */
+  readonly #lookedUp = new Set<string>();
   readonly #loops = new Map<number, Promise<void>>();
   readonly #wake = new Signal();
   readonly #closing = new AbortController();
@@ -115,6 +119,7 @@ export class KafkaReader {
     const key = keyOf(reader.topic, reader.partition);
     for (const other of this.#readers) if (keyOf(other.topic, other.partition) === key) return;
     this.#stale.delete(key);
+    this.#lookedUp.delete(key);
   }
 
   /**
@@ -216,7 +221,8 @@ export class KafkaReader {
     if (this.#isClosing) return;
     for (const { topic, partition } of this.#readers) {
       const leader = this.#leaderOf(topic, partition);
-      if (leader === undefined || leader < 0) this.#markStale(keyOf(topic, partition));
+      if (leader === undefined) this.#markStale(topic, partition, 'is not in Kafka any more');
+      else if (leader < 0) this.#markStale(topic, partition, 'has no leader');
       else if (!this.#loops.has(leader)) this.#loops.set(leader, this.#fetchFrom(leader));
     }
     this.#wake.set();
@@ -234,8 +240,10 @@ export class KafkaReader {
       try {
         await this.#fetchOnce(nodeId, plan);
       } catch (cause) {
-        this.#report(`broker ${nodeId} cannot be read`)(cause);
-        for (const { position } of plan.fetches) this.#markStale(keyOf(position.topic, position.partition));
+        const what = `broker ${nodeId} cannot be read`;
+        this.#report(what)(cause);
+        for (const { position } of plan.fetches)
+          this.#markStale(position.topic, position.partition, `cannot be read: ${what}`);
       }
     }
   }
@@ -274,18 +282,29 @@ export class KafkaReader {
     const content = fetchedBatches(fetched, position.fetchOffset, this.#config.checkCrcs);
     for (const { reader, seeks } of readers) {
       const outcome = reader.accept(fetched, content, seeks);
-      if (outcome === 'stale-leader') this.#markStale(keyOf(reader.topic, reader.partition));
-      else if (outcome !== 'outdated') this.#config.onProgress(reader);
+      if (outcome === 'stale-leader') {
+        const why = `cannot be read: its broker answers with error code ${fetched.errorCode} (${errorCodes})`;
+        this.#markStale(reader.topic, reader.partition, why);
+        continue;
+      }
+      this.#lookedUp.delete(keyOf(reader.topic, reader.partition));
+      if (outcome !== 'outdated') this.#config.onProgress(reader);
     }
   }
 
-  #markStale(key: string): void {
+  /** @param why after the partition's name */
+  #markStale(topic: string, partition: number, why: string): void {
     if (this.#isClosing) return;
-    this.#stale.add(key);
+    this.#stale.set(keyOf(topic, partition), `${topic}/${partition} ${why}`);
+    this.#startLookup();
+  }
+
+  #startLookup(): void {
+    if (this.#isClosing) return;
     this.#lookup ??= this.#lookUpLeaders().finally(() => {
       this.#lookup = undefined;
       // Partitions that became stale while the others were looked up.
-      if (this.#stale.size > 0) this.#markStale([...this.#stale][0]!);
+      if (this.#stale.size > 0) this.#startLookup();
     });
   }
 
@@ -302,7 +321,19 @@ export class KafkaReader {
       this.#report('the leaders of partitions cannot be looked up')(cause);
       return;
     }
-    for (const key of stale) this.#stale.delete(key);
+    this.#tellUnmended(stale);
+    for (const [key] of stale) this.#stale.delete(key);
     this.#runLoops();
+  }
+
+  /** I2 */
+  #tellUnmended(stale: readonly (readonly [key: string, why: string])[]): void {
+    const unmended = stale.filter(([key]) => this.#lookedUp.has(key)).map(([, why]) => why);
+    for (const [key] of stale) this.#lookedUp.add(key);
+    if (unmended.length === 0 || this.#isClosing) return;
+    const more = unmended.length === 1 ? '' : ` (and ${unmended.length - 1} more partitions)`;
+    this.#config.onTrouble(
+      new EngineError('kafka-unreachable', `${unmended[0]!}${more}`, { retryable: true }),
+    );
   }
 }

@@ -48,6 +48,8 @@ export class PartitionReader {
   #lastStableOffset: number | undefined;
   #highWatermark: number | undefined;
   #answeredAtMs = -Infinity;
+  /** When it was last found that more may be fetched. */
+  #wantedAtMs = performance.now();
   readonly #waiters = new Set<() => void>();
 
   /** @param onChange is called when more may be fetched than before */
@@ -84,6 +86,12 @@ export class PartitionReader {
     return this.#answeredAtMs;
   }
 
+  /** For how long a fetch of it has had no answer, in milliseconds; 0 while nothing is to be fetched. */
+  get unansweredMs(): number {
+    if (this.wanted() === undefined) return 0;
+    return performance.now() - Math.max(this.#answeredAtMs, this.#wantedAtMs);
+  }
+
   /** Whether everything was taken that was committed when the broker answered last. */
   get isAtEnd(): boolean {
     return this.#lastStableOffset !== undefined && this.position >= this.#lastStableOffset;
@@ -109,7 +117,7 @@ export class PartitionReader {
     let records = this.#takeDecoded(maxRecords);
     while (records.length < maxRecords && this.#taken < this.#records.length)
       records = [...records, ...this.#takeDecoded(maxRecords - records.length)];
-    if (!hadRoom && this.#hasRoom()) this.#onChange();
+    if (!hadRoom && this.#hasRoom()) this.#want();
     return records;
   }
 
@@ -162,7 +170,7 @@ export class PartitionReader {
     this.#failure = undefined;
     this.#lastStableOffset = undefined;
     this.#foundNothing = false;
-    this.#onChange();
+    this.#want();
   }
 
   /** Fetch no more; what was fetched can still be taken. */
@@ -172,7 +180,7 @@ export class PartitionReader {
 
   resume(): void {
     this.#paused = false;
-    this.#onChange();
+    this.#want();
   }
 
   /** Resolves when there are records to take or a failure to be thrown, or when `signal` aborts. Never rejects. */
@@ -257,6 +265,11 @@ export class PartitionReader {
       signal.addEventListener('abort', check);
       check();
     });
+  }
+
+  #want(): void {
+    this.#wantedAtMs = performance.now();
+    this.#onChange();
   }
 
   #hasRoom(): boolean {
