@@ -62,6 +62,7 @@ function keyValue(columns: TableColumns, text: string): unknown {
   const { kind } = columns.fields[columns.keyIndex]!.type;
   if (kind === 'String' || kind === 'LowCardinality' || kind === 'UUID') return text;
   if (kind === 'Bool') return text === 'true' ? true : text === 'false' ? false : undefined;
-  if ((kind === 'Int32' || kind === 'Int64') && /^-?\d{1,15}$/.test(text)) return Number(text);
-  return undefined;
+  if ((kind !== 'Int32' && kind !== 'Int64') || !/^-?\d{1,16}$/.test(text)) return undefined;
+  const number = Number(text);
+  return Number.isSafeInteger(number) ? number : undefined;
 }
