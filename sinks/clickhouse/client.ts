@@ -20,6 +20,25 @@ export interface ClientConfig {
  */
 export const ACROSS_SHARDS = { skip_unavailable_shards: 0, distributed_product_mode: 'global' } as const;
 
+/**
+ * That an answer is whole and of now, whatever the profile says: what is inserted again, and what an audit finds, goes by it. A
+ * limit that is reached is an error.
+ */
+const WHOLE_ANSWERS = {
+  use_query_cache: 0,
+  read_overflow_mode: 'throw',
+  read_overflow_mode_leaf: 'throw',
+  result_overflow_mode: 'throw',
+  group_by_overflow_mode: 'throw',
+  sort_overflow_mode: 'throw',
+  distinct_overflow_mode: 'throw',
+  set_overflow_mode: 'throw',
+  join_overflow_mode: 'throw',
+  transfer_overflow_mode: 'throw',
+  timeout_overflow_mode: 'throw',
+  timeout_overflow_mode_leaf: 'throw',
+} as const;
+
 /** Opens a client; `close` it at the end. Failures reach the caller as errors only: the client itself logs nothing. */
 export function openClient(config: ClientConfig): ClickHouseClient {
   const { url, username = 'default', password = '', maxConnections = 32, requestTimeoutMs = 60_000 } = config;
@@ -30,7 +49,7 @@ export function openClient(config: ClientConfig): ClickHouseClient {
     password,
     application: 'weir',
     max_open_connections: maxConnections,
-    clickhouse_settings: ACROSS_SHARDS,
+    clickhouse_settings: { ...ACROSS_SHARDS, ...WHOLE_ANSWERS },
     request_timeout: requestTimeoutMs,
     log: { level: ClickHouseLogLevel.OFF },
   });

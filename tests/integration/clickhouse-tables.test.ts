@@ -42,6 +42,15 @@ async function rows(query: string): Promise<readonly unknown[]> {
   return result.json();
 }
 
+test('a client asks for whole answers, and for none of the past, whatever the profile says', async () => {
+  const pinned = await rows(
+    "SELECT name, value FROM system.settings WHERE changed AND (name LIKE '%overflow_mode%' OR name = 'use_query_cache')",
+  );
+  expect(pinned).toContainEqual({ name: 'use_query_cache', value: '0' });
+  for (const mode of ['read_overflow_mode', 'result_overflow_mode', 'timeout_overflow_mode'])
+    expect(pinned).toContainEqual({ name: mode, value: 'throw' });
+});
+
 describe('prepareTables', () => {
   test('makes tables, and leaves them alone the next time', async () => {
     await prepareTables(client, [small()]);
