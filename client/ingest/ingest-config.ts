@@ -16,6 +16,8 @@ export interface IngestLimits {
   readonly ackTimeoutMs?: number;
   /** How long a client may take to send a request; 30 s by default. */
   readonly requestTimeoutMs?: number;
+  /** How long a client may take to read the answer, before its connection is cut; 10 s by default. */
+  readonly answerTimeoutMs?: number;
   /** After Kafka took nothing for so long requests are refused at once; 2 s by default. */
   readonly troubleAfterMs?: number;
 }
@@ -56,6 +58,7 @@ export function resolveIngest(config: IngestConfig): Required<Omit<IngestConfig,
     maxConcurrentRequests: 64,
     ackTimeoutMs: 10_000,
     requestTimeoutMs: 30_000,
+    answerTimeoutMs: 10_000,
     troubleAfterMs: 2_000,
     ...config.limits,
   };

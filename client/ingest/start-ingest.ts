@@ -2,7 +2,8 @@
  * Events over HTTP, for those without a Kafka client: `POST /v1/topics/<topic>`. See docs/producing-events.md.
  *
  * I1  An event that is told as accepted is in its topic.
- * I2  Memory is bounded: bodies by `maxBodyBytes` and `maxConcurrentRequests`, events by the client's buffer.
+ * I2  Memory is bounded: bodies by `maxBodyBytes` and `maxConcurrentRequests`, events by the client's buffer. A request counts
+ *     until its answer is read, for which there is `answerTimeoutMs`.
  * I3  Nothing is read of a body before its sender is known, may write the topic, and there is room for another request.
  * I4  `stop` lets requests under way end, for a bounded time.
  */
@@ -66,6 +67,7 @@ class IngestEndpoint implements Ingest {
   constructor(config: IngestConfig) {
     this.#config = resolveIngest(config);
     const { tokens, streams, limits } = this.#config;
+    const headersTimeout = Math.min(headersTimeoutMs, limits.requestTimeoutMs);
     this.#authenticate = tokens === undefined ? undefined : authenticator(tokens);
     const writers = new WriterSchemas();
     this.#targets = new Map(
@@ -74,7 +76,9 @@ class IngestEndpoint implements Ingest {
     this.#server = createServer(
       {
         requestTimeout: limits.requestTimeoutMs,
-        headersTimeout: Math.min(headersTimeoutMs, limits.requestTimeoutMs),
+        headersTimeout,
+        // Node looks every 30 s by default.
+        connectionsCheckingInterval: Math.ceil(headersTimeout / 5),
       },
       (request, response) => {
         void this.#serve(request, response, () => undefined);
@@ -112,7 +116,12 @@ class IngestEndpoint implements Ingest {
           ),
         );
       });
-      this.#server.listen({ host, port }, resolve);
+      this.#server.listen({ host, port }, () => {
+        this.#server.removeAllListeners('error');
+        // No connection more can be taken for now, for want of file descriptors perhaps.
+        this.#server.on('error', this.#config.onFailure);
+        resolve();
+      });
     });
   }
 
@@ -148,8 +157,28 @@ class IngestEndpoint implements Ingest {
       const { status, code, message, headers } = problem;
       this.#send(request, response, status, { error: { code, message } }, headers);
     } finally {
-      this.#underWay -= 1;
+      this.#awaitEnd(request, response);
     }
+  }
+
+  /** A request counts until its answer is read or its connection closed, which it is in time. */
+  #awaitEnd({ socket }: IncomingMessage, response: ServerResponse): void {
+    if (socket.destroyed) {
+      this.#underWay -= 1;
+      return;
+    }
+    const over = (): void => {
+      clearTimeout(deadline);
+      response.off('close', over);
+      this.#underWay -= 1;
+    };
+    const deadline = setTimeout(() => {
+      socket.destroy();
+      // Of an answer that waits behind another one on its connection Node never says that it was closed.
+      over();
+    }, this.#config.limits.answerTimeoutMs);
+    deadline.unref();
+    response.once('close', over);
   }
 
   #send(
