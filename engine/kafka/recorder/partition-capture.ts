@@ -8,7 +8,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { EngineError } from '../../engine-error.ts';
 import type { LogRecord } from '../../log/log.ts';
 import type { PartitionReader } from '../reader/partition-reader.ts';
-import { Signal } from '../reader/signal.ts';
 
 const recordsPerTurn = 1_000;
 const pollMs = 20;
@@ -18,9 +17,10 @@ export class PartitionCapture {
   readonly from: number;
   readonly #reader: PartitionReader;
   readonly #onRecords: (records: readonly LogRecord[]) => Promise<void> | void;
-  readonly #changed = new Signal();
   #end: number;
   #isLast = false;
+  /** Ends the wait at hand. */
+  #wake: () => void = () => undefined;
 
   /** @param end offset before which records are wanted; Infinity for all as they come */
   constructor(
@@ -47,25 +47,24 @@ export class PartitionCapture {
   extendTo(end: number): void {
     if (end <= this.#end) return;
     this.#end = end;
-    this.#changed.set();
+    this.#wake();
   }
 
   /** Makes `end`, or what was wanted if that is finite and later, the last end. */
   finishAt(end: number): void {
     this.#end = this.#end === Infinity ? end : Math.max(this.#end, end);
     this.#isLast = true;
-    this.#changed.set();
+    this.#wake();
   }
 
   /** Resolves when the last end is reached. @throws EngineError `recording`, or of the reader; the reason of `signal` */
   async run(signal: AbortSignal): Promise<void> {
     for (;;) {
       signal.throwIfAborted();
-      const changed = this.#changed.next();
       if (this.isComplete) return;
       const records = this.#reader.position < this.#end ? this.#take() : [];
       if (records.length > 0) await this.#onRecords(records);
-      else await this.#wait(changed, signal);
+      else await this.#wait(signal);
     }
   }
 
@@ -82,24 +81,31 @@ export class PartitionCapture {
     }
   }
 
-  async #wait(changed: Promise<void>, signal: AbortSignal): Promise<void> {
+  /** Nothing of a wait is left behind where it was: there are many in a long window. */
+  async #wait(signal: AbortSignal): Promise<void> {
     const over = new AbortController();
-    const either = AbortSignal.any([signal, over.signal]);
-    const waits = [changed, aborted(either)];
-    if (this.#reader.position < this.#end) waits.push(this.#reader.waitForData(either));
+    this.#wake = () => {
+      over.abort();
+    };
+    signal.addEventListener('abort', this.#wake);
+    const isWanted = this.#reader.position < this.#end;
+    const waits = [isWanted ? this.#reader.waitForData(over.signal) : aborted(over.signal)];
     // What is left may be control records, which come without data.
-    if (this.#isLast) waits.push(sleep(pollMs, undefined, { signal: either }).catch(() => undefined));
+    if (this.#isLast) waits.push(sleep(pollMs, undefined, { signal: over.signal }).catch(() => undefined));
     await Promise.race(waits);
+    signal.removeEventListener('abort', this.#wake);
     over.abort();
   }
 }
 
 function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const done = (): void => {
-      resolve();
-    };
-    if (signal.aborted) done();
-    else signal.addEventListener('abort', done, { once: true });
+    signal.addEventListener(
+      'abort',
+      () => {
+        resolve();
+      },
+      { once: true },
+    );
   });
 }
