@@ -15,7 +15,10 @@ export type ClientErrorCode =
   | 'unknown-topic'
   /** The brokers refuse it, and will again: authorization, a time that is out of bounds, a broken policy. */
   | 'refused'
-  /** It was never sent to a broker within `deliveryTimeoutMs`: publishing it again makes no duplicate. */
+  /**
+   * It was never sent to a broker, within `deliveryTimeoutMs` or before its partition was removed: publishing it again makes no
+   * duplicate.
+   */
   | 'not-delivered'
   /**
    * It was sent, and no answer came within `deliveryTimeoutMs`, or before it was refused (`cause`): it may be in its topic.

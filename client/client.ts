@@ -66,7 +66,10 @@ export interface Client extends Publisher {
    */
   close(timeoutMs?: number): Promise<void>;
   stats(): ClientStats;
-  /** What keeps events from being delivered now, and since when (`performance.now()`). */
+  /**
+   * What keeps events from being delivered, and since when (`performance.now()`); undefined again when one was written or, with
+   * none waiting, when a broker answers and has leaders.
+   */
   readonly trouble: Trouble | undefined;
 }
 

@@ -7,16 +7,21 @@
  * I1  One request is under way for each broker, one batch for each partition (partition-queue.ts says what follows from answers).
  * I2  What cannot be delivered is tried again until `deliveryTimeoutMs`; then it is rejected, never dropped.
  * I3  Records of one topic are queued in the order of `send`.
+ * I4  A partition that waits, for its leader or for a producer id, does not keep the others waiting.
+ * I5  Trouble is over when a record was written, or, with none waiting, when a look at the metadata finds leaders: not before.
  */
-import { kafkaFailure } from '#engine/kafka/connection-failure.ts';
 import { partitionOf } from '#engine/log/murmur2.ts';
 import { ClientError } from '../client-error.ts';
 import type { Connect } from './broker-connection.ts';
+import { explainFailure } from './explain-failure.ts';
+import { GrowingPause } from './growing-pause.ts';
 import { answerOf, errorName } from './kafka-answer.ts';
 import { PartitionQueue, type QueuedRecord, type QueueLimits } from './partition-queue.ts';
-import type { ProducerIdentity } from './record-batch.ts';
-import { initProducerIdCall, produceCall } from './requests.ts';
+import { ProducerIds } from './producer-ids.ts';
+import { noLeader, produceCall } from './requests.ts';
 import { TopicDirectory } from './topic-directory.ts';
+import { TopicDoubts } from './topic-doubts.ts';
+import { UnplacedRecords } from './unplaced-records.ts';
 
 export interface ProducerConfig extends QueueLimits {
   readonly connect: Connect;
@@ -30,14 +35,11 @@ export interface ProducerConfig extends QueueLimits {
   readonly onTrouble: (error: ClientError) => void;
 }
 
-/** What keeps records from being delivered, and since when. */
+/** What keeps records from being delivered, and since when: the time after which nothing showed that Kafka is well. */
 export interface Trouble {
   readonly error: ClientError;
   readonly sinceMs: number;
 }
-
-/** Records of a topic whose partitions are not known yet. */
-type Unplaced = QueuedRecord[];
 
 const nowMs = (): number => performance.now();
 
@@ -46,27 +48,32 @@ export class IdempotentProducer {
   readonly #directory: TopicDirectory;
   readonly #queues = new Map<string, readonly PartitionQueue[]>();
   readonly #active = new Set<PartitionQueue>();
-  readonly #unplaced = new Map<string, Unplaced>();
+  readonly #unplaced = new UnplacedRecords();
   readonly #busy = new Set<number>();
-  #identity: ProducerIdentity | undefined;
-  #obtaining = false;
+  readonly #ids: ProducerIds;
   #refreshing = false;
   #refreshWanted = false;
   #refreshNotBeforeMs = 0;
   #refreshedAtMs = 0;
-  #failedLooks = 0;
+  /** Of looks at the metadata that did not show what was waited for. */
+  readonly #lookPause: GrowingPause;
+  readonly #doubts = new TopicDoubts();
   #timer: NodeJS.Timeout | undefined;
   #scheduled = false;
   #hurried = 0;
   #closed = false;
   #trouble: Trouble | undefined;
+  /** The partition without a leader that is the trouble. */
+  #leaderless: PartitionQueue | undefined;
 
   constructor(config: ProducerConfig) {
     this.#config = config;
     this.#directory = new TopicDirectory(config.connect);
+    this.#ids = new ProducerIds(this.#directory, config);
+    this.#lookPause = new GrowingPause(config);
   }
 
-  /** What keeps records from being delivered now; undefined when the newest request succeeded, and when none are waiting. */
+  /** What keeps records from being delivered now (I5). */
   get trouble(): Trouble | undefined {
     return this.#trouble;
   }
@@ -75,9 +82,8 @@ export class IdempotentProducer {
   async connect(): Promise<void> {
     try {
       await this.#directory.refresh();
-      this.#wellAgain();
     } catch (cause) {
-      throw explain('no broker answers', cause);
+      throw explainFailure('no broker answers', cause);
     }
   }
 
@@ -88,14 +94,11 @@ export class IdempotentProducer {
       return;
     }
     const queues = this.#queues.get(topic);
-    if (queues === undefined) {
-      const unplaced = this.#unplaced.get(topic);
-      if (unplaced === undefined) {
-        this.#unplaced.set(topic, [record]);
-        this.#directory.add(topic);
-        this.#refreshWanted = true;
-      } else unplaced.push(record);
-    } else this.#place(queues, record);
+    if (queues !== undefined) this.#place(queues, record);
+    else if (this.#unplaced.add(topic, record)) {
+      this.#directory.add(topic);
+      this.#lookAgain();
+    }
     this.#schedule();
   }
 
@@ -117,10 +120,9 @@ export class IdempotentProducer {
       clearTimeout(this.#timer);
       for (const queue of this.#active) queue.rejectAll('before the client was closed');
       this.#active.clear();
-      for (const [topic, records] of this.#unplaced)
-        for (const { reject } of records)
-          reject(new ClientError('not-delivered', `${topic}: not sent before the client was closed`));
-      this.#unplaced.clear();
+      this.#unplaced.rejectAll(
+        (topic) => new ClientError('not-delivered', `${topic}: not sent before the client was closed`),
+      );
     }
     await this.#directory.close();
   }
@@ -147,40 +149,38 @@ export class IdempotentProducer {
     const now = nowMs();
     this.#expire(now);
     this.#refreshIfNeeded(now);
-    const byLeader = this.#due(now);
-    if (byLeader.size > 0 && this.#needsIdentity([...byLeader.values()].flat())) void this.#obtainIdentity();
-    else for (const [leader, queues] of byLeader) void this.#request(leader, queues);
+    for (const [leader, queues] of this.#due(now)) void this.#request(leader, queues);
     this.#setTimer(now);
   }
 
   #expire(now: number): void {
     const why = this.#trouble === undefined ? '' : `: ${this.#trouble.error.message}`;
     for (const queue of this.#active) {
+      if (!queue.isInFlight && this.#isGone(queue)) queue.refuseAll(goneError(queue));
       queue.expire(now, why);
       if (queue.isEmpty && !queue.isInFlight) this.#active.delete(queue);
     }
-    const { deliveryTimeoutMs } = this.#config;
-    for (const [topic, records] of this.#unplaced) {
-      const late = records.findIndex(({ queuedAtMs }) => queuedAtMs + deliveryTimeoutMs > now);
-      for (const { reject } of records.splice(0, late < 0 ? records.length : late))
-        reject(new ClientError('not-delivered', `${topic}: not sent within ${deliveryTimeoutMs} ms${why}`));
-      if (records.length === 0) this.#unplaced.delete(topic);
-    }
-    if (this.#isIdle) this.#trouble = undefined;
+    this.#unplaced.expire(now, this.#config.deliveryTimeoutMs, why);
+  }
+
+  /** Of a topic that was removed, or made anew with fewer partitions. */
+  #isGone(queue: PartitionQueue): boolean {
+    return this.#queues.get(queue.topic)?.[queue.partition] !== queue;
   }
 
   get #isIdle(): boolean {
-    return this.#active.size === 0 && this.#unplaced.size === 0;
+    return this.#active.size === 0 && this.#unplaced.isEmpty;
   }
 
-  /** Queues with a batch that is due, by leader; those without a leader have it looked up. */
+  /** Queues with a batch that is due, by leader. Without a leader or an id they have it looked up, and are left out. */
   #due(now: number): Map<number, PartitionQueue[]> {
     const byLeader = new Map<number, PartitionQueue[]>();
     for (const queue of this.#active) {
       const readyAtMs = queue.readyAtMs(this.#hurried === 0);
       if (readyAtMs === undefined || readyAtMs > now) continue;
-      const leader = this.#directory.leadersOf(queue.topic)?.[queue.partition] ?? -1;
-      if (leader < 0) this.#lookAgain();
+      const leader = this.#leaderOf(queue);
+      if (leader === undefined || leader === noLeader) this.#lookAgain();
+      else if (this.#ids.isMissingTo(queue)) void this.#obtainId();
       else if (!this.#busy.has(leader)) {
         const others = byLeader.get(leader);
         if (others === undefined) byLeader.set(leader, [queue]);
@@ -191,13 +191,15 @@ export class IdempotentProducer {
     return byLeader;
   }
 
+  /** `noLeader` where there is none now; undefined where the newest look did not show the partition. */
+  #leaderOf({ topic, partition }: PartitionQueue): number | undefined {
+    return this.#directory.leadersOf(topic)?.[partition];
+  }
+
   #setTimer(now: number): void {
     clearTimeout(this.#timer);
-    if (this.#isIdle) return;
-    const looks = !this.#refreshing && (this.#unplaced.size > 0 || this.#refreshWanted);
-    let atMs = looks ? this.#refreshNotBeforeMs : Infinity;
-    for (const [first] of this.#unplaced.values())
-      atMs = Math.min(atMs, first!.queuedAtMs + this.#config.deliveryTimeoutMs);
+    let atMs = this.#wantsLook && !this.#refreshing ? this.#refreshNotBeforeMs : Infinity;
+    atMs = Math.min(atMs, this.#unplaced.oldestMs() + this.#config.deliveryTimeoutMs);
     for (const queue of this.#active) {
       const readyAtMs = queue.readyAtMs(this.#hurried === 0) ?? Infinity;
       // What is due already waits for a leader or an id, whose coming calls `#pump`.
@@ -211,32 +213,17 @@ export class IdempotentProducer {
       },
       Math.min(Math.max(1, Math.ceil(atMs - now)), 60_000),
     );
+    // Nobody waits for what is asked while there is nothing to deliver.
+    if (this.#isIdle) this.#timer.unref();
   }
 
-  #needsIdentity(queues: readonly PartitionQueue[]): boolean {
-    const { id } = this.#identity ?? {};
-    return queues.some((queue) => queue.needsProducer && (id === undefined || queue.burnt === id));
-  }
-
-  async #obtainIdentity(): Promise<void> {
-    if (this.#obtaining) return;
-    this.#obtaining = true;
-    try {
-      const { errorCode, id, epoch } = await this.#directory.callAny(initProducerIdCall());
-      if (errorCode !== 0) {
-        const code = answerOf(errorCode) === 'refused' ? 'refused' : 'kafka-unreachable';
-        throw new ClientError(code, `no producer id: the broker answers ${errorName(errorCode)}`);
-      }
-      this.#identity = { id, epoch };
-    } catch (cause) {
-      const error = explain('no producer id', cause);
+  async #obtainId(): Promise<void> {
+    const asked = await this.#ids.obtain((cause) => {
+      const error = explainFailure('no producer id', cause);
       this.#report(error);
       if (error.code === 'refused') this.#refuseAll(error);
-      await pause(this.#config.firstPauseMs);
-    } finally {
-      this.#obtaining = false;
-      this.#schedule();
-    }
+    });
+    if (asked) this.#schedule();
   }
 
   async #request(leader: number, queues: readonly PartitionQueue[]): Promise<void> {
@@ -249,7 +236,7 @@ export class IdempotentProducer {
         queues.map(async (queue) => ({
           topic: queue.topic,
           partition: queue.partition,
-          bytes: await queue.take(this.#identity!),
+          bytes: await queue.take(this.#ids.current!),
         })),
       );
       if (this.#closed) return;
@@ -257,7 +244,7 @@ export class IdempotentProducer {
       const results = await this.#directory.call(leader, call, () => {
         sent = true;
       });
-      this.#wellAgain();
+      if (results.some(({ errorCode }) => answerOf(errorCode) === 'written')) this.#wellAgain();
       const now = nowMs();
       for (const queue of queues) {
         const result = results.find((r) => r.topic === queue.topic && r.partition === queue.partition);
@@ -266,7 +253,7 @@ export class IdempotentProducer {
       }
     } catch (cause) {
       for (const queue of queues) queue.failed(sent, nowMs());
-      this.#report(explain(`broker ${leader}`, cause));
+      this.#report(explainFailure(`broker ${leader}`, cause));
       this.#lookAgain();
     } finally {
       this.#busy.delete(leader);
@@ -289,76 +276,103 @@ export class IdempotentProducer {
     this.#refreshWanted = true;
   }
 
+  /** While nothing waits, a look can show that trouble is over. */
+  get #wantsLook(): boolean {
+    return this.#isIdle ? this.#trouble !== undefined : this.#refreshWanted;
+  }
+
   #refreshIfNeeded(now: number): void {
-    const isOld = now - this.#refreshedAtMs > this.#config.metadataAgeMs;
-    if (this.#isIdle || this.#refreshing || now < this.#refreshNotBeforeMs || !(this.#refreshWanted || isOld))
-      return;
+    const isOld = !this.#isIdle && now - this.#refreshedAtMs > this.#config.metadataAgeMs;
+    if (this.#refreshing || now < this.#refreshNotBeforeMs || !(this.#wantsLook || isOld)) return;
     void this.#refresh();
   }
 
   async #refresh(): Promise<void> {
-    const { firstPauseMs, longestPauseMs } = this.#config;
     this.#refreshing = true;
     this.#refreshWanted = false;
+    let isVain = true;
     try {
       await this.#directory.refresh();
-      this.#failedLooks = 0;
       this.#refreshedAtMs = nowMs();
-      this.#learn();
+      isVain = this.#learn();
     } catch (cause) {
-      const error = explain('no broker answers', cause);
+      const error = explainFailure('no broker answers', cause);
       this.#report(error);
       if (error.code === 'refused') this.#refuseAll(error);
-      this.#refreshWanted = true;
     } finally {
-      const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** this.#failedLooks);
-      this.#failedLooks = Math.min(this.#failedLooks + 1, 16);
-      this.#refreshNotBeforeMs = nowMs() + pauseMs;
+      this.#refreshWanted ||= isVain;
+      this.#refreshNotBeforeMs = nowMs() + this.#lookPause.next();
+      if (!isVain) this.#lookPause.reset();
       this.#refreshing = false;
       this.#schedule();
     }
   }
 
-  /** Takes in what a look at the metadata has shown. */
-  #learn(): void {
-    for (const [topic, records] of this.#unplaced) {
-      const refusal = this.#directory.refusalOf(topic);
-      const leaders = this.#directory.leadersOf(topic);
-      if (refusal === undefined && leaders === undefined) {
-        this.#refreshWanted = true;
-        continue;
-      }
-      this.#unplaced.delete(topic);
-      if (refusal !== undefined) for (const { reject } of records) reject(refusal);
-      else {
-        const queues = this.#queuesFor(topic, leaders!.length);
-        for (const record of records) this.#place(queues, record);
-      }
-    }
-    for (const [topic, { length }] of this.#queues) {
-      const count = this.#directory.leadersOf(topic)?.length ?? 0;
-      if (count > length) this.#queuesFor(topic, count);
-    }
-    for (const queue of this.#active) {
-      const refusal = this.#directory.refusalOf(queue.topic);
-      if (refusal !== undefined && !queue.isInFlight) queue.refuseAll(refusal);
+  /** Takes in what a look at the metadata has shown. Returns whether something waits for another one. */
+  #learn(): boolean {
+    const now = nowMs();
+    let isDoubtful = false;
+    for (const topic of new Set([...this.#unplaced.topics, ...this.#queues.keys()]))
+      if (this.#isDoubtful(topic, now)) isDoubtful = true;
+      else this.#learnTopic(topic);
+    const obstacle = this.#obstacle();
+    if (obstacle !== undefined) this.#report(obstacle);
+    else if (this.#isIdle) this.#wellAgain();
+    return isDoubtful || obstacle !== undefined || !this.#unplaced.isEmpty;
+  }
+
+  /** Whether a topic is told to be missing, or smaller than it was, and may still not be. */
+  #isDoubtful(topic: string, now: number): boolean {
+    const count = this.#directory.leadersOf(topic)?.length ?? Infinity;
+    const isMissing = this.#directory.refusalOf(topic)?.code === 'unknown-topic';
+    const isLess = isMissing || count < (this.#queues.get(topic)?.length ?? 0);
+    return this.#doubts.isDoubtful(topic, isLess, now);
+  }
+
+  #learnTopic(topic: string): void {
+    const refusal = this.#directory.refusalOf(topic);
+    const count = this.#directory.leadersOf(topic)?.length;
+    if (refusal !== undefined) {
+      for (const { reject } of this.#unplaced.take(topic)) reject(refusal);
+      for (const queue of this.#active)
+        if (queue.topic === topic && !queue.isInFlight) queue.refuseAll(refusal);
+      if (refusal.code === 'unknown-topic') this.#keepQueues(topic, 0);
+    } else if (count !== undefined) {
+      const queues = this.#keepQueues(topic, count);
+      for (const record of this.#unplaced.take(topic)) this.#place(queues, record);
     }
   }
 
-  /** Grown, never made anew: a queue knows the sequence that the brokers expect. */
-  #queuesFor(topic: string, partitions: number): readonly PartitionQueue[] {
+  /** Those that stay are never made anew: a queue knows the sequence that the brokers expect. */
+  #keepQueues(topic: string, partitions: number): readonly PartitionQueue[] {
     const known = this.#queues.get(topic) ?? [];
+    if (known.length === partitions) return known;
     const queues = Array.from(
       { length: partitions },
       (_, partition) => known[partition] ?? new PartitionQueue(topic, partition, this.#config),
     );
-    this.#queues.set(topic, queues);
+    if (partitions > 0) this.#queues.set(topic, queues);
+    else this.#queues.delete(topic);
+    if (partitions < known.length) this.#ids.forget();
     return queues;
   }
 
+  /** What a look did not show, of that for which something waits. */
+  #obstacle(): ClientError | undefined {
+    for (const topic of this.#unplaced.topics) {
+      const trouble = this.#directory.troubleOf(topic);
+      if (trouble !== undefined) return trouble;
+    }
+    this.#leaderless = [this.#leaderless, ...this.#active].find(
+      (queue) => queue !== undefined && !this.#isGone(queue) && this.#leaderOf(queue) === noLeader,
+    );
+    if (this.#leaderless === undefined) return undefined;
+    const { topic, partition } = this.#leaderless;
+    return new ClientError('kafka-unreachable', `${topic}-${partition}: it has no leader now`);
+  }
+
   #refuseAll(error: ClientError): void {
-    for (const records of this.#unplaced.values()) for (const { reject } of records) reject(error);
-    this.#unplaced.clear();
+    this.#unplaced.rejectAll(() => error);
     for (const queue of this.#active) if (!queue.isInFlight) queue.refuseAll(error);
   }
 
@@ -370,17 +384,12 @@ export class IdempotentProducer {
 
   #wellAgain(): void {
     this.#trouble = undefined;
+    this.#leaderless = undefined;
   }
 }
 
-const pause = (ms: number): Promise<void> =>
-  new Promise((resolve) => {
-    setTimeout(resolve, ms);
-  });
-
-/** What failed, as an error of ours. What is refused (credentials, certificates) will be refused again. */
-function explain(what: string, cause: unknown): ClientError {
-  if (cause instanceof ClientError) return cause;
-  const { code, message } = kafkaFailure(what, cause);
-  return new ClientError(code === 'kafka-refused' ? 'refused' : 'kafka-unreachable', message, { cause });
-}
+const goneError = ({ topic, partition }: PartitionQueue): ClientError =>
+  new ClientError(
+    'not-delivered',
+    `${topic}-${partition}: the partition is not there any more, the topic was made anew: publish it again`,
+  );

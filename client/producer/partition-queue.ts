@@ -13,6 +13,7 @@
  * I5  A record that may be in the topic is rejected with `unknown-outcome` and with nothing else, whatever the reason.
  */
 import { ClientError, type ClientErrorCode } from '../client-error.ts';
+import { GrowingPause } from './growing-pause.ts';
 import { type Answer, answerOf, errorName } from './kafka-answer.ts';
 import {
   type BatchRecord,
@@ -69,7 +70,7 @@ export class PartitionQueue {
   #producer: ProducerIdentity | undefined;
   #burnt: bigint | undefined;
   #sequence = 0;
-  #failures = 0;
+  readonly #pauses: GrowingPause;
   #notBeforeMs = 0;
   /** No batch may have more records than this: halved where a batch was too large. */
   #maxRecords = Infinity;
@@ -78,6 +79,7 @@ export class PartitionQueue {
     this.topic = topic;
     this.partition = partition;
     this.#limits = limits;
+    this.#pauses = new GrowingPause(limits);
   }
 
   get isEmpty(): boolean {
@@ -238,7 +240,7 @@ export class PartitionQueue {
   #acknowledge(batch: Batch, baseOffset: number): void {
     this.#sequence = sequenceAfter(this.#sequence, batch.records.length);
     this.#batch = undefined;
-    this.#failures = 0;
+    this.#pauses.reset();
     this.#notBeforeMs = 0;
     this.#maxRecords = Infinity;
     for (const [i, record] of batch.records.entries())
@@ -261,7 +263,7 @@ export class PartitionQueue {
         )
       : (reason ?? new ClientError('not-delivered', `${this.#name()}: not sent ${when}`));
     this.#batch = undefined;
-    this.#failures = 0;
+    this.#pauses.reset();
     this.#notBeforeMs = 0;
     if (batch.maybeWritten) this.#burn();
     for (const record of batch.records) record.reject(error);
@@ -296,9 +298,7 @@ export class PartitionQueue {
   }
 
   #pause(nowMs: number): void {
-    const { firstPauseMs, longestPauseMs } = this.#limits;
-    this.#notBeforeMs = nowMs + Math.min(longestPauseMs, firstPauseMs * 2 ** this.#failures);
-    this.#failures = Math.min(this.#failures + 1, 16);
+    this.#notBeforeMs = nowMs + this.#pauses.next();
   }
 }
 

@@ -36,7 +36,8 @@ export interface ClusterMetadata {
   readonly topics: readonly TopicMetadata[];
 }
 
-const noLeader = -1;
+/** Stands for the leader of a partition that has none now. */
+export const noLeader = -1;
 
 function nullableString(cursor: ByteCursor): string | null {
   const length = cursor.int16();

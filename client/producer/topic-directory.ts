@@ -36,14 +36,20 @@ export class TopicDirectory {
     return this.#leaders.get(topic);
   }
 
-  /** Why a topic cannot be written, as the newest look said it; undefined when it can, or may soon. */
-  refusalOf(topic: string): ClientError | undefined {
+  /** What the newest look said against a topic; 'kafka-unreachable' where it may pass. */
+  troubleOf(topic: string): ClientError | undefined {
     const errorCode = this.#errors.get(topic);
+    if (errorCode === undefined) return undefined;
     if (errorCode === unknownTopic)
       return new ClientError('unknown-topic', `there is no topic ${topic} in Kafka: create it`);
-    if (errorCode !== undefined && refusedTopic.has(errorCode))
-      return new ClientError('refused', `topic ${topic}: the brokers answer ${errorName(errorCode)}`);
-    return undefined;
+    const code = refusedTopic.has(errorCode) ? 'refused' : 'kafka-unreachable';
+    return new ClientError(code, `topic ${topic}: the brokers answer ${errorName(errorCode)}`);
+  }
+
+  /** Why a topic cannot be written, as the newest look said it; undefined when it can, or may soon. */
+  refusalOf(topic: string): ClientError | undefined {
+    const trouble = this.troubleOf(topic);
+    return trouble?.code === 'kafka-unreachable' ? undefined : trouble;
   }
 
   /** Takes a topic in at the next look. */

@@ -1,11 +1,14 @@
 /** The client against a real broker: what is acknowledged is there once and in order, and what is refused says why. */
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { ConfigResourceTypes } from 'kafkajs';
 import RdKafka from 'node-rdkafka';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type Client, ClientError, createClient, encodeEvent } from '#client/index.ts';
 import type { ClientConfig } from '#client/client-config.ts';
+import type { ClusterMetadata, ProduceResult } from '#client/producer/requests.ts';
 import { fingerprintHex } from '#engine/codec/fingerprint.ts';
 import { confluentHeader } from '#engine/codec/framing.ts';
 import { eventCodec } from '#engine/codec/event-codec.ts';
@@ -22,7 +25,8 @@ import {
   linkState,
   recordsOf,
 } from './client.fixture.ts';
-import { clientOf, kafkaForFile } from './kafka.fixture.ts';
+import { faultyProducer, type Fault } from './faulty-producer.fixture.ts';
+import { clientOf, createTopics, kafkaForFile } from './kafka.fixture.ts';
 import { TestProducer } from './librdkafka.fixture.ts';
 
 const local = kafkaForFile();
@@ -265,6 +269,174 @@ describe('an event that cannot be taken', () => {
     expect(epochs).toEqual([0, 1, 2, 3, 4, 5]);
   });
 });
+
+describe('while brokers fail', () => {
+  const opened = (kafka: LocalKafka, fault: Fault, deliveryTimeoutMs = 20_000) => {
+    const faulty = faultyProducer(kafka, fault, deliveryTimeoutMs);
+    closing.push(() => faulty.producer.close());
+    return faulty;
+  };
+  const [on0, on1] = [0, 1].map((partition) =>
+    Array.from({ length: 100 }, (_, i) => `d-${i}`).find(
+      (key) => partitionOf(Buffer.from(key), 2) === partition,
+    ),
+  ) as [string, string];
+  const valuesIn = async (kafka: LocalKafka, topic: string): Promise<readonly string[]> =>
+    (await recordsOf(kafka, topic)).map(({ value }) => String(value));
+
+  it('a batch whose answer was lost is not written again in parts when its topic takes less by then', async (context) => {
+    const kafka = local.of(context);
+    const topic = 'takes-less';
+    await createTopics(kafka, [{ topic }]);
+    let isLost = false;
+    const { send } = opened(kafka, async ({ name }, call) => {
+      const answer = await call();
+      if (name !== 'Produce' || isLost) return answer;
+      isLost = true;
+      // Of one record, but not of four.
+      await configure(kafka, topic, 'max.message.bytes', '80');
+      await sleep(200);
+      throw new Error('cut by the test');
+    });
+    const outcomes = await Promise.all([0, 1, 2, 3].map((n) => settled(send(topic, 'k', `${n}`))));
+    expect(outcomes).toEqual(Array(4).fill('unknown-outcome'));
+    expect(await valuesIn(kafka, topic)).toEqual(['0', '1', '2', '3']);
+  });
+
+  it('trouble lasts, and since when, until a record is written', async (context) => {
+    const kafka = local.of(context);
+    const topic = 'too-few-replicas';
+    await createTopics(kafka, [{ topic }]);
+    let isShort = true;
+    const notEnoughReplicas: ProduceResult = {
+      topic,
+      partition: 0,
+      errorCode: 19,
+      baseOffset: -1,
+      recordErrors: [],
+      message: '',
+    };
+    const { producer, send, troubles } = opened(kafka, ({ name }, call) =>
+      name === 'Produce' && isShort ? Promise.resolve([notEnoughReplicas]) : call(),
+    );
+    const sent = send(topic, 'k', 'v');
+    await vi.waitUntil(() => troubles.length > 3, 20_000);
+    expect(new Set(troubles.map(({ sinceMs }) => sinceMs)).size).toBe(1);
+    expect(troubles[0]!.error.message).toContain('NOT_ENOUGH_REPLICAS');
+    isShort = false;
+    await sent;
+    expect(producer.trouble).toBeUndefined();
+  });
+
+  it('trouble lasts when all was given up, until a broker answers', async (context) => {
+    const kafka = local.of(context);
+    const topic = 'given-up';
+    await createTopics(kafka, [{ topic }]);
+    let isAway = true;
+    const { producer, send } = opened(
+      kafka,
+      (_, call) => (isAway ? Promise.reject(new Error('away, says the test')) : call()),
+      200,
+    );
+    expect(await settled(send(topic, 'k', 'v'))).toBe('not-delivered');
+    await sleep(400);
+    expect(producer.trouble?.error.message).toContain('away, says the test');
+    isAway = false;
+    await vi.waitUntil(() => producer.trouble === undefined, 20_000);
+  });
+
+  it('a partition without a leader is told as trouble, and asked for at a growing distance', async (context) => {
+    const kafka = local.of(context);
+    const topic = 'leaderless';
+    await createTopics(kafka, [{ topic }]);
+    let looks = 0;
+    const { producer, send } = opened(
+      kafka,
+      async ({ name }, call) => {
+        const answer = await call();
+        if (name !== 'Metadata') return answer;
+        looks += 1;
+        const { topics } = answer as ClusterMetadata;
+        return { ...(answer as ClusterMetadata), topics: topics.map((one) => ({ ...one, leaders: [-1] })) };
+      },
+      1_000,
+    );
+    const error = await failureOf(send(topic, 'k', 'v'));
+    expect(error).toMatchObject({ code: 'not-delivered' });
+    expect(error.message).toContain('leaderless-0: it has no leader now');
+    expect(looks).toBeLessThan(9);
+    expect(producer.trouble?.error.message).toContain('no leader');
+  });
+
+  it('a partition that waits for a producer id does not hold up the others', async (context) => {
+    const kafka = local.of(context);
+    const topic = 'waits-for-id';
+    await createTopics(kafka, [{ topic, partitions: 2 }]);
+    let isCut = false;
+    const held: (() => void)[] = [];
+    const { send } = opened(
+      kafka,
+      async ({ name }, call) => {
+        if (isCut && name === 'InitProducerId') await new Promise<void>((go) => held.push(go));
+        const answer = await call();
+        if (isCut && name === 'Produce' && held.length === 0) throw new Error('cut by the test');
+        return answer;
+      },
+      1_000,
+    );
+    await Promise.all([send(topic, on0, '0'), send(topic, on1, '1')]);
+    isCut = true;
+    expect(await settled(send(topic, on0, '2'))).toBe('unknown-outcome');
+    const waiting = send(topic, on0, '3');
+    await vi.waitUntil(() => held.length > 0, 20_000);
+    await send(topic, on1, '4');
+    for (const go of held) go();
+    await waiting;
+    expect((await valuesIn(kafka, topic)).toSorted()).toEqual(['0', '1', '2', '3', '4']);
+  });
+
+  it('a topic that is made anew with fewer partitions is written by what it has now', async (context) => {
+    const kafka = local.of(context);
+    const topic = 'made-anew';
+    await createTopics(kafka, [{ topic, partitions: 2 }]);
+    const { send } = opened(kafka, (_, call) => call());
+    await Promise.all([send(topic, on0, '0'), send(topic, on1, '1')]);
+    const admin = clientOf(kafka).admin();
+    await admin.deleteTopics({ topics: [topic] });
+    await vi.waitUntil(async () => !(await admin.listTopics()).includes(topic), 20_000);
+    await admin.disconnect();
+    await createTopics(kafka, [{ topic, partitions: 1 }]);
+    // Sent to where it is not any more: nobody can say what became of it.
+    expect(await settled(send(topic, on1, '2'))).toBe('unknown-outcome');
+    await Promise.all([send(topic, on0, '3'), send(topic, on1, '4')]);
+    expect(await valuesIn(kafka, topic)).toEqual(['3', '4']);
+  });
+
+  it('a topic of which a broker has not heard yet is waited for', async (context) => {
+    const kafka = local.of(context);
+    const { send } = opened(kafka, (_, call) => call());
+    const sent = send('made-soon', 'k', 'v');
+    await sleep(300);
+    await createTopics(kafka, [{ topic: 'made-soon' }]);
+    await sent;
+  });
+});
+
+/** `written`, or the error's code. */
+const settled = (sending: Promise<unknown>): Promise<string> =>
+  sending.then(
+    () => 'written',
+    (error: unknown) => (error as ClientError).code,
+  );
+
+async function configure(kafka: LocalKafka, topic: string, name: string, value: string): Promise<void> {
+  const admin = clientOf(kafka).admin();
+  await admin.alterConfigs({
+    validateOnly: false,
+    resources: [{ type: ConfigResourceTypes.TOPIC, name: topic, configEntries: [{ name, value }] }],
+  });
+  await admin.disconnect();
+}
 
 /** Nothing listens there. */
 const nowhere = { bootstrapServers: '127.0.0.1:1' };
