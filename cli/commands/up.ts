@@ -9,6 +9,7 @@ import type { CliIo } from '../io.ts';
 import type { TargetOptions } from '../kafka/targets.ts';
 import {
   addOperationsOptions,
+  hostOf,
   operationsSettings,
   type OperationsCliOptions,
 } from '../operations/operations-options.ts';
@@ -72,7 +73,10 @@ async function run(options: UpOptions, io: CliIo): Promise<void> {
     ingest:
       options.ingestPort === undefined
         ? undefined
-        : { host: options.ingestHost, port: wholeNumber(options.ingestPort, '--ingest-port', 0, 65_535) },
+        : {
+            host: hostOf('--ingest-host', options.ingestHost),
+            port: wholeNumber(options.ingestPort, '--ingest-port', 0, 65_535),
+          },
     operations: operationsSettings(options),
     durationMs: options.for === undefined ? Infinity : durationMs(options.for, '--for'),
   });

@@ -37,7 +37,10 @@ export function addOperationsOptions(command: Command): Command {
 export function operationsSettings(options: OperationsCliOptions): OperationsSettings {
   const { metricsPort, metricsHost } = options;
   return {
-    metrics: metricsPort === undefined ? undefined : { host: hostOf(metricsHost), port: portOf(metricsPort) },
+    metrics:
+      metricsPort === undefined
+        ? undefined
+        : { host: hostOf('--metrics-host', metricsHost), port: portOf(metricsPort) },
     logFormat: oneOf('log format', options.logFormat, logFormats),
     logLevel: oneOf('log level', options.logLevel, logLevels),
   };
@@ -50,13 +53,17 @@ function portOf(text: string): number {
   return port;
 }
 
-/** An empty one would be all addresses of the machine. */
-function hostOf(text: string): string {
+/**
+ * An address to listen on. An empty one, of a variable that is not set, would be all addresses of the machine.
+ *
+ * @throws CliError `usage` that names the option
+ */
+export function hostOf(option: string, text: string): string {
   if (text.trim() === '')
-    throw new CliError('usage', '--metrics-host: the address is empty', {
+    throw new CliError('usage', `${option}: the address is empty`, {
       remedies: [
-        'every address of this machine: --metrics-host 0.0.0.0',
-        'this machine only: --metrics-host 127.0.0.1',
+        `every address of this machine: ${option} 0.0.0.0`,
+        `this machine only: ${option} 127.0.0.1`,
       ],
     });
   return text;

@@ -44,6 +44,11 @@ export function resolveIngest(config: IngestConfig): Required<Omit<IngestConfig,
   readonly limits: Required<IngestLimits>;
 } {
   const host = config.host ?? '127.0.0.1';
+  if (host.trim() === '')
+    throw new ClientError(
+      'invalid-config',
+      'the host of the ingest endpoint is empty: name 127.0.0.1, or 0.0.0.0 for every address of this machine',
+    );
   if (config.tokens === undefined && !isLoopback(host))
     throw new ClientError(
       'insecure-listen',

@@ -29,6 +29,7 @@ describe('the built weir', () => {
       ['report', 'seconds-on-standby', '--url', 'http://127.0.0.1:1', '--password-file', '/no/such/file'],
       '--password-file: ENOENT',
     ],
+    [['up', '--ingest-port', '0', '--ingest-host', ''], 'weir: --ingest-host: the address is empty\n'],
   ])('%j is a usage error: exit 2', async (args, message) => {
     const { exitCode, stdout, stderr } = await weir(args);
     expect(stderr).toContain(message);

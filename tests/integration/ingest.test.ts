@@ -398,6 +398,10 @@ describe('the endpoint', () => {
       code: 'invalid-config',
     });
     const tokens = parseTokens(`a ${'t'.repeat(16)}`, 'here');
+    await expect(startIngest({ client, streams: [], port: 0, tokens, host: '' })).rejects.toMatchObject({
+      code: 'invalid-config',
+      message: expect.stringContaining('host') as string,
+    });
     const open0 = await startIngest({ client, streams: [], port: 0, host: '0.0.0.0', tokens });
     await open0.stop();
   });
