@@ -28,9 +28,17 @@ export class CallContext implements ErasedAt {
     this.tables = tables;
   }
 
+  /** It becomes a header, which node-rdkafka cuts at a NUL, and CloudEvents takes no control characters: those of the key are escaped. */
   get cause(): string {
     return this.timer === ''
       ? `${this.topic}/${this.partition}/${this.offset}`
-      : `${this.#processor}/${this.partition}/${this.key}/${this.timer}@${this.eventTimeMs}/${this.trigger}`;
+      : `${this.#processor}/${this.partition}/${escaped(this.key)}/${this.timer}@${this.eventTimeMs}/${this.trigger}`;
   }
+}
+
+const special = /[\p{Cc}%]/u;
+
+/** As in a URL. `%` too, so that two keys stay two. */
+function escaped(key: string): string {
+  return special.test(key) ? key.replace(/[\p{Cc}%]/gu, encodeURIComponent) : key;
 }

@@ -14,6 +14,9 @@ import { cloudEventHeaders } from './cloud-events.ts';
 import type { Effects, OutputRecord } from './task-io.ts';
 import type { OutputPlan, TaskPlan } from './task-plan.ts';
 
+/** Of a record whose event time is the epoch itself: librdkafka takes 0 for "now", and a replay would give another record. */
+const afterEpochMs = 1;
+
 export class OutputBuffer {
   readonly #plan: TaskPlan;
   readonly #source: string;
@@ -103,7 +106,7 @@ export class OutputBuffer {
       topic: stream.topic,
       key: Buffer.from(key),
       value: value === null ? null : codec.encode(value),
-      timestampMs,
+      timestampMs: timestampMs === 0 ? afterEpochMs : timestampMs,
       headers: cloudEventHeaders(this.#nextId(at), this.#source, stream.name, timestampMs),
     });
   }

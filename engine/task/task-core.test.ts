@@ -448,6 +448,24 @@ describe('tables, urgency, duplicates', () => {
     expect(idsOf(true)).toEqual(ids);
   });
 
+  test('an id has no control characters, whatever the key, and two keys never share one', () => {
+    const keys = ['a\0b', 'a\0c', 'a%00b', 'ä\n\u0085'];
+    const feed = new Feed(coreOf());
+    for (const [i, key] of keys.entries()) feed.event(key, 1_000 + i, 1);
+    for (const inputIndex of [0, 1]) feed.event('z', 20_000, 0, inputIndex);
+    expect(feed.of('test.sums').map(({ id }) => id)).toEqual(keys);
+    const ids = feed.outputs.map(({ headers }) => String(headers['ce_id']));
+    expect(ids.map((id) => id.split('/')[2])).toEqual(['a%00b', 'a%00c', 'a%2500b', 'ä%0A%C2%85']);
+  });
+
+  test('an output whose event time is the epoch has a timestamp that Kafka keeps', () => {
+    const feed = new Feed(coreOf());
+    for (const at of [-1, 0, 1]) feed.event(`at ${at}`, at, 5_000);
+    expect(feed.of('test.alarms').map(({ at }) => at)).toEqual([-1, 0, 1]);
+    expect(feed.outputs.map(({ timestampMs }) => timestampMs)).toEqual([-1, 1, 1]);
+    expect(feed.outputs[1]!.headers['ce_time']).toBe('1970-01-01T00:00:00.000Z');
+  });
+
   test('an input that de-duplicates drops repetitions of (ce_source, ce_id) among the last of a key', () => {
     const counting = processor({
       name: 'test.counting',
