@@ -3,6 +3,7 @@
  *
  * I1  One insert is one block. The settings that could cut it up, merge it with others or put it off are pinned here,
  *     whatever the server's or the user's profile says.
+ * I2  An insert is done when ClickHouse itself says so: what stands in front of it may answer 200 with a page of its own.
  */
 import { Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
@@ -17,6 +18,8 @@ const PINNED: ClickHouseSettings = {
   async_insert: 0,
   insert_deduplicate: 1,
   deduplicate_blocks_in_dependent_materialized_views: 1,
+  // With it a view that fails would lose its rows, and the insert be answered as done.
+  materialized_views_ignore_errors: 0,
   input_format_parallel_parsing: 0,
   max_insert_threads: '1',
   max_insert_block_size: String(NEVER_SPLIT_ROWS),
@@ -47,7 +50,7 @@ export async function insertNative(
   const { table, block, token } = insert;
   const { fields, audit } = table.columns;
   const names = [...fields, ...audit].map((column) => quoteName(column.name));
-  const { stream } = await client.exec({
+  const { stream, response_headers: headers } = await client.exec({
     query: `INSERT INTO ${qualified(table)} (${names.join(', ')}) FORMAT Native`,
     values: Readable.from([block], { objectMode: false }),
     clickhouse_settings: { ...PINNED, insert_deduplication_token: token },
@@ -56,4 +59,8 @@ export async function insertNative(
   // Nothing comes back from an insert, but the connection is free again only once that is read.
   stream.resume();
   await finished(stream);
+  if (headers['x-clickhouse-query-id'] === undefined && headers['x-clickhouse-summary'] === undefined)
+    throw new Error(
+      'an answer without the headers of ClickHouse (X-ClickHouse-Query-Id): does a proxy in front of it answer, or take them away?',
+    );
 }

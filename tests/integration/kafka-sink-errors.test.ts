@@ -28,6 +28,7 @@ describe('what passes', () => {
     const pages: readonly Fault[] = [
       { kind: 'page', status: 502, text: '<html><body><h1>502 Bad Gateway</h1></body></html>' },
       { kind: 'page', status: 503, text: 'no healthy upstream' },
+      { kind: 'page', status: 200, text: '<html><body>Please sign in to the network</body></html>' },
     ];
     // Each twice in a row.
     const faults = [...passing.map((answer) => answering(answer, tableOf(0))), ...pages].flatMap((fault) => [
