@@ -6,6 +6,7 @@
  * asks to wait until the transaction that was open is decided, down to the offsets in it (KIP-98, "Producer fencing").
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import kafkajs from 'kafkajs';
 import { EngineError } from '#engine/engine-error.ts';
 import { kafkaFailure } from '#engine/kafka/connection-failure.ts';
 import type { KafkaCluster } from '#engine/kafka/reader/kafkajs-cluster.ts';
@@ -46,9 +47,26 @@ export async function fencePartition(
       return;
     } catch (error) {
       const mayPass = error instanceof Error && 'type' in error && passing.has(error.type);
-      if (!mayPass) throw kafkaFailure(`transactional id ${transactionalId}`, error);
+      if (!mayPass) throw fencingFailure(transactionalId, error);
     }
     await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
   }
   throw new EngineError('log-closed', `transactional id ${transactionalId}: stopped`);
+}
+
+/** What brokers refuse by an error of the protocol that does not pass would be refused each time. */
+export function fencingFailure(transactionalId: string, error: unknown): EngineError {
+  const place = `transactional id ${transactionalId}`;
+  const failure = kafkaFailure(place, error);
+  // UNKNOWN: a broker that does not know itself what failed.
+  const isFinal =
+    error instanceof kafkajs.KafkaJSProtocolError && !error.retriable && error.type !== 'UNKNOWN';
+  if (failure.code === 'kafka-refused' || !isFinal) return failure;
+  const remedy =
+    error.type === 'INVALID_TRANSACTION_TIMEOUT'
+      ? `: let the brokers' transaction.max.timeout.ms be ${transactionTimeoutMs} or more`
+      : '';
+  return new EngineError('kafka-refused', `${place}: ${error.message} (${error.type})${remedy}`, {
+    cause: error,
+  });
 }
