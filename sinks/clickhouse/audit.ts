@@ -5,7 +5,7 @@
  * were compacted away, expired (TTL), or are control records of Kafka leave gaps too: the caller knows how many to expect.
  */
 import type { ClickHouseClient } from '@clickhouse/client';
-import { localName } from './cluster.ts';
+import { localName, onAll, type Cluster } from './cluster.ts';
 import { qualified, type Table } from './tables.ts';
 import { quoteName } from './value-type.ts';
 
@@ -118,4 +118,24 @@ export async function countPresent(
   });
   const [row] = await result.json<{ present: number }>();
   return row?.present ?? 0;
+}
+
+/** Whether all servers of a cluster answer, so that `countPresent` has looked at all of them. */
+export async function doAllAnswer(
+  client: ClickHouseClient,
+  cluster: Cluster,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const count = async (from: string): Promise<number> => {
+    const result = await client.query({
+      query: `SELECT count() AS servers FROM ${from}`,
+      query_params: { cluster: cluster.name },
+      format: 'JSONEachRow',
+      clickhouse_settings: { output_format_json_quote_64bit_integers: 0, skip_unavailable_shards: 1 },
+      abort_signal: signal,
+    });
+    return (await result.json<{ servers: number }>())[0]?.servers ?? 0;
+  };
+  const all = await count('system.clusters WHERE cluster = {cluster:String}');
+  return (await count(onAll(cluster, 'one'))) >= all;
 }

@@ -35,14 +35,19 @@ export interface InsertOptions {
   readonly memory?: string;
 }
 
+export interface Replicas {
+  /** Whether `present` asks all of them now: else one that is down may have the rows. */
+  doAllAnswer(stop: AbortSignal): Promise<boolean>;
+}
+
 /** What a partition's sink needs done by others. All wait out transient failures, and reject with `stopped` on abort. */
 export interface PartitionPorts {
   readonly source: PartitionSource;
   readonly readRow: ReadRow;
   /** Of the log: see intent.ts, I3. */
   readonly incarnation: string;
-  /** Whether the table has replicas, of which one may have rows that the others do not have yet. */
-  readonly isReplicated?: boolean;
+  /** Of a table that has replicas, of which one may have rows that the others do not have yet. */
+  readonly replicas?: Replicas;
   insert(batch: Batch, stop: AbortSignal, options?: InsertOptions): Promise<InsertOutcome>;
   /** What is remembered of tokens, for a promise (token-memory.ts). */
   mark(stop: AbortSignal): Promise<string>;

@@ -5,7 +5,7 @@ import type { WriterSchemas } from '#engine/codec/writer-schemas.ts';
 import type { LogWriter, NewRecord, PartitionSource } from '#engine/log/log.ts';
 import { deadLetterRecord, deadLetterWithoutBytes } from '#engine/records/dead-letter.ts';
 import { deadLetters } from '#engine/records/generated.ts';
-import { countPresent, presentOffsets, type OffsetRange } from './audit.ts';
+import { countPresent, doAllAnswer, presentOffsets, type OffsetRange } from './audit.ts';
 import type { Batch } from './batch.ts';
 import type { BytePool } from './byte-pool.ts';
 import type { ConcurrencyLimit } from './concurrency-limit.ts';
@@ -90,11 +90,18 @@ export function partitionPorts(
       shared.onRetry(retrying);
     });
   const { topic, partition } = source;
+  const { cluster } = table;
   const range = (from: number, to: number): OffsetRange => ({ topic, partition, from, to });
   return {
     source,
     incarnation: shared.incarnation,
-    isReplicated: table.cluster !== undefined,
+    ...(cluster === undefined
+      ? {}
+      : {
+          replicas: {
+            doAllAnswer: (stop) => patiently(() => doAllAnswer(shared.client, cluster, stop), stop),
+          },
+        }),
     readRow: rowReader(table, (bytes) => codec.decode(bytes)),
     insert: (batch, stop, options) =>
       insertBatch({ shared, table, source, counters, memory, place, patiently }, batch, stop, options),

@@ -15,12 +15,15 @@ import { createHash } from 'node:crypto';
 import { Batch } from './batch.ts';
 import { SinkError } from './error.ts';
 import { tokenOf } from './intent.ts';
-import type { PartitionPorts } from './partition-ports.ts';
+import type { PartitionPorts, Replicas } from './partition-ports.ts';
 import { describePromise, readRange, type Promised } from './promised-batch.ts';
 
 /** So long a try that ClickHouse may still be at work on gets to show its rows, and how often that is looked at. */
 const ARRIVAL_MS = 3_000;
 const ARRIVAL_POLL_MS = 100;
+
+/** A replica that answers has fetched by then what another one has, unless it is far behind. */
+const REPLICA_LATE_MS = 60_000;
 
 /** A repair is itself an insert that a kill may undo; rows that go away after so many are taken away by something else. */
 const MAX_REPAIRS = 5;
@@ -38,7 +41,7 @@ export interface Repairing {
  */
 export async function haveAllRows(batch: Batch, repairing: Repairing, stop: AbortSignal): Promise<void> {
   const { promised, ports } = repairing;
-  if (ports.isReplicated === true) return comeFromReplica(batch, repairing, stop);
+  if (ports.replicas !== undefined) return comeFromReplica(batch, ports.replicas, repairing, stop);
   for (let repairs = 0; !(await isAllThere(batch, repairing, stop)); repairs += 1) {
     if (repairs === MAX_REPAIRS) {
       throw new SinkError(
@@ -52,17 +55,30 @@ export async function haveAllRows(batch: Batch, repairing: Repairing, stop: Abor
   }
 }
 
-/** I3. Waits until a replica that answers has the rows. */
-async function comeFromReplica(batch: Batch, repairing: Repairing, stop: AbortSignal): Promise<void> {
-  const place = describePromise(repairing.promised);
-  for (let waits = 0; !(await isAllThere(batch, repairing, stop)); waits += 1) {
+/** I3. Waits until a replica that answers has the rows, and tells it again and again: nothing else does. */
+async function comeFromReplica(
+  batch: Batch,
+  replicas: Replicas,
+  { ports, promised, pause }: Repairing,
+  stop: AbortSignal,
+): Promise<void> {
+  const place = describePromise(promised);
+  const lateAtMs = performance.now() + REPLICA_LATE_MS;
+  while (!(await isAllThere(batch, { ports, promised, pause }, stop))) {
     if (stop.aborted) throw new SinkError('stopped', `${place}: stopped`);
-    if (waits > 0) continue;
-    const what =
-      'Keeper knows its token, but no replica that answers has its rows: waiting for the one that has';
-    repairing.ports.onTrouble(new SinkError('clickhouse-transient', `${place}: ${what}`));
+    const isGone = performance.now() >= lateAtMs && (await replicas.doAllAnswer(stop));
+    const what = isGone ? takenAway(promised) : WITH_A_REPLICA;
+    ports.onTrouble(new SinkError('clickhouse-transient', `${place}: ${what}`));
   }
 }
+
+const WITH_A_REPLICA =
+  'Keeper knows its token, but no replica that answers has its rows: waiting for the one that has';
+
+const takenAway = ({ topic, partition, to }: Promised): string =>
+  'Keeper knows its token, and all replicas answer, but none has its rows: a TTL, an ALTER DELETE or a DROP PARTITION took them away. ' +
+  'Put them back, or go on without them, with every weir up stopped: kafka-consumer-groups --bootstrap-server <brokers> ' +
+  `--group <app>.clickhouse-sink --topic ${topic}:${partition} --reset-offsets --to-offset ${to} --execute`;
 
 /** Before it is done: whoever finds the batch repaired cannot know it. */
 async function tellOfViews(batch: Batch, { ports, promised }: Repairing, stop: AbortSignal): Promise<void> {
@@ -107,7 +123,15 @@ async function insertMissing(
     const { topic, partition } = promised;
     const own = tokenOf(batch.incarnation, topic, partition, batch.from, batch.to);
     const token = `${own}/missing-${repair}-${offsets.digest('hex').slice(0, 32)}`;
-    if (missing.rows > 0) await ports.insert(missing, stop, { token });
+    if (missing.rows === 0) return;
+    const outcome = await ports.insert(missing, stop, { token });
+    if (outcome.kind !== 'refused' && outcome.kind !== 'too-large') return;
+    const why = outcome.kind === 'refused' ? outcome.error.message : 'they are in too many partitions of it';
+    throw new SinkError(
+      'clickhouse-data',
+      `${describePromise(promised)}: rows are missing from the table, which took them before, and now it refuses them: ${why}. ` +
+        'Mend what refuses them and start again',
+    );
   } finally {
     ports.returnEncoder(missing.encoder);
   }
