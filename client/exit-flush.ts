@@ -3,7 +3,8 @@
  *
  * I1  With `flushOnExit`, an idle client does not keep the process running, and one with events on their way does: a
  *     script that ends by itself ends when the last one is acknowledged.
- * I2  SIGINT and SIGTERM flush and are then raised again, unless the program listens to them too: then ending is its work.
+ * I2  SIGINT and SIGTERM flush all clients and are then raised again, unless the program listens to them too: then ending is its
+ *     work. One listener serves all clients, for they would take each other for the program.
  */
 
 /** Keeps the process running while it is held. */
@@ -33,20 +34,29 @@ export class ProcessHold {
 
 const signals = ['SIGINT', 'SIGTERM'] as const;
 
+const flushes = new Set<() => Promise<void>>();
+
+function onSignal(signal: NodeJS.Signals): void {
+  const isOthersToo = process.listenerCount(signal) > 1;
+  // What could not be delivered has told its publisher.
+  void Promise.allSettled([...flushes].map((flush) => flush())).then(() => {
+    if (isOthersToo) return;
+    stopListening();
+    process.kill(process.pid, signal);
+  });
+}
+
+function stopListening(): void {
+  for (const signal of signals) process.off(signal, onSignal);
+}
+
 /** Calls `flush` on a signal. The returned function undoes it. */
 export function flushOnExit(flush: () => Promise<void>): () => void {
-  const onSignal = (signal: NodeJS.Signals): void => {
-    const isOthersToo = process.listenerCount(signal) > 1;
-    const finish = (): void => {
-      unhook();
-      if (!isOthersToo) process.kill(process.pid, signal);
-    };
-    // What could not be delivered has told its publisher.
-    flush().then(finish, finish);
+  // Before the program's: a listener that is for once would not be counted any more.
+  if (flushes.size === 0) for (const signal of signals) process.prependListener(signal, onSignal);
+  flushes.add(flush);
+  return () => {
+    flushes.delete(flush);
+    if (flushes.size === 0) stopListening();
   };
-  const unhook = (): void => {
-    for (const signal of signals) process.off(signal, onSignal);
-  };
-  for (const signal of signals) process.on(signal, onSignal);
-  return unhook;
 }

@@ -490,6 +490,10 @@ describe('a client', () => {
   it.for([
     ['by itself', ''],
     ['by SIGTERM', "process.kill(process.pid, 'SIGTERM');"],
+    [
+      'by SIGTERM with two clients',
+      "createClient({ brokers: ['127.0.0.1:1'], source: '/', flushOnExit: true }); process.kill(process.pid, 'SIGTERM');",
+    ],
   ])(
     'with `flushOnExit` delivers all before its process ends %s',
     async ([how = '', ending = ''], context) => {
