@@ -30,6 +30,7 @@ import type { TaskEnvironment, TruncatedInputs } from './task-environment.ts';
 import type { TaskStatus } from './task-status.ts';
 import { TaskStores } from './task-stores.ts';
 import { clusterIdOf } from '../cluster-id.ts';
+import { topicIdOf } from '../topic-id.ts';
 import { within } from './within.ts';
 
 export interface KafkaRuntimeOptions {
@@ -66,6 +67,8 @@ const commitOnReleaseMs = 5_000;
 const longestIdleMs = 1_000;
 /** A cluster that has just been started, or whose leaders move, answers later. */
 const startTimeoutMs = 20_000;
+/** As long as an offset of a partition whose leader moves is waited for. */
+const topicIdTimeoutMs = 5_000;
 
 export class KafkaRuntime {
   readonly #options: KafkaRuntimeOptions;
@@ -191,6 +194,11 @@ export class KafkaRuntime {
       app: app.name,
       processors: app.processors.map(({ name }) => name),
       clusterId: await clusterIdOf(connection),
+      topicIdOf: (topic, partition) =>
+        patiently(() => topicIdOf(this.#cluster, topic, partition), {
+          timeoutMs: topicIdTimeoutMs,
+          signal: this.#stopping.signal,
+        }),
       onTrouble: (task, error) => {
         this.#trouble(task, error);
       },

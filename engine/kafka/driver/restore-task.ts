@@ -3,7 +3,8 @@
  *
  * I1  It is over when the position has reached the end that was asked for after the predecessor was fenced, never at "the last
  *     record seen": control records and compaction leave no record to see there.
- * I2  A store that does not fit the changelog (a topic made anew) is emptied, never believed.
+ * I2  A store whose offset is not within the changelog (records were lost, or retention removed them) is emptied, never believed. One of
+ *     a topic that was made anew since does not come here (task-stores.ts, I2): its offset may well fit.
  * I3  A store that cannot be emptied, written or read any more (a full disk) is given up for this life of the task; the restore goes
  *     on without it.
  */

@@ -2,6 +2,8 @@
  * The local stores of a process's tasks: `<state directory>/<app>/<processor>/<partition>`.
  *
  * I1  A store that cannot be opened (another process has it, no disk) costs a longer restore, never the task.
+ * I2  A store is of one topic, not of its name: where the changelog was made anew, or where it is not known whether it was, what is
+ *     here is thrown away. So the topic's id is asked for before anything of the topic is read.
  */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -21,6 +23,8 @@ export interface TaskStoresConfig {
   readonly app: string;
   readonly processors: readonly string[];
   readonly clusterId: string;
+  /** As the function of this name, with patience. */
+  readonly topicIdOf: (topic: string, partition: number) => Promise<string | undefined>;
   readonly onTrouble: (task: string, error: EngineError) => void;
 }
 
@@ -49,21 +53,23 @@ export class TaskStores {
     return [...this.#stored.values()];
   }
 
+  /** @throws EngineError as `topicIdOf` */
   async open(processor: string, partition: number): Promise<StateStore> {
-    const { app, clusterId, directory, onTrouble } = this.#config;
+    const { app, clusterId, directory, onTrouble, topicIdOf } = this.#config;
     if (directory === undefined) return new VolatileStore();
+    const topic = changelogTopic(app, processor);
     const trouble = (error: EngineError): void => {
       onTrouble(`${processor}-${partition}`, error);
     };
+    const topicId = await topicIdOf(topic, partition);
+    if (topicId === undefined) {
+      trouble(withoutId(topic));
+      return new VolatileStore();
+    }
     try {
       const store = await openTaskStore({
         directory: join(this.#place(processor), String(partition)),
-        identity: {
-          clusterId,
-          changelogTopic: changelogTopic(app, processor),
-          partition: String(partition),
-          format,
-        },
+        identity: { clusterId, changelogTopic: topic, topicId, partition: String(partition), format },
         onDiscard: ({ message }) => {
           trouble(new EngineError('store-failed', message, { retryable: true }));
         },
@@ -85,6 +91,13 @@ export class TaskStores {
     this.#stored.set(`${topic}-${partition}`, { topic, partition, offset });
   }
 }
+
+const withoutId = (topic: string): EngineError =>
+  new EngineError(
+    'unsupported-broker',
+    `the cluster gives topic ${topic} no id, so a local store may be of a former topic of that name: none is used; use Apache ` +
+      'Kafka 2.8 or newer',
+  );
 
 async function numbersIn(directory: string): Promise<readonly number[]> {
   const names = await readdir(directory).catch((error: unknown) => {

@@ -4,6 +4,8 @@
 export interface StoreIdentity {
   readonly clusterId: string;
   readonly changelogTopic: string;
+  /** Of that topic since it was made: one that was made anew has another. */
+  readonly topicId: string;
   readonly partition: string;
   /** Of the entries: another one says that they can no longer be read. */
   readonly format: string;
@@ -18,8 +20,8 @@ export interface StoreRecord {
 }
 
 /** Of the file: raise it with any change of record-format.ts or of the fields here. */
-const layout = 1;
-const identityFields = ['clusterId', 'changelogTopic', 'partition', 'format'] as const;
+const layout = 2;
+const identityFields = ['clusterId', 'changelogTopic', 'topicId', 'partition', 'format'] as const;
 
 export function formatRecord(record: StoreRecord): string {
   return JSON.stringify({ layout, ...record });

@@ -9,6 +9,7 @@ import { openTaskStore, type TaskStore, type TaskStoreConfig } from './task-stor
 export const identity: StoreIdentity = {
   clusterId: 'cluster-1',
   changelogTopic: 'app.processor-changelog',
+  topicId: 'topic-1',
   partition: '3',
   format: '1',
 };

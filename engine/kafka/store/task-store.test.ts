@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import { contentAfter, contentOf, identity, inDirectory, opened, writeNumber } from './store.fixture.ts';
 import type { ChangelogEntry } from '../../task/task-io.ts';
+import { bootId } from './boot-id.ts';
+import { LmdbDatabase } from './lmdb-database.ts';
 
 const entry = (key: string | Buffer, value: string | null): ChangelogEntry => ({
   key: Buffer.from(key),
@@ -191,13 +193,24 @@ describe('a store is thrown away', () => {
     await again.store.close();
   }
 
-  test.each(['clusterId', 'changelogTopic', 'partition', 'format'] as const)(
+  test.each(['clusterId', 'changelogTopic', 'topicId', 'partition', 'format'] as const)(
     'when its %s is another',
     (field) =>
       withStore((directory) =>
         expectDiscarded(directory, 'other-identity', { identity: { ...identity, [field]: 'x' } }),
       ),
   );
+
+  test('when it does not say of which topic of that name it is, as those of older builds', () =>
+    inDirectory(async (directory) => {
+      const { clusterId, changelogTopic, partition, format } = identity;
+      const older = { clusterId, changelogTopic, partition, format };
+      const database = new LmdbDatabase(join(directory, 'data.mdb'));
+      const record = { layout: 1, identity: older, offset: 7, completeAtMs: Date.now(), boot: bootId() };
+      await database.write([entry('a', '1')], JSON.stringify(record));
+      await database.close();
+      await expectDiscarded(directory, 'other-identity');
+    }));
 
   test('when it is too old, or from the future', () =>
     withStore(async (directory) => {
