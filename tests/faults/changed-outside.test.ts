@@ -18,6 +18,9 @@ import { KafkaReader } from '#engine/kafka/reader/kafka-reader.ts';
 import { ensureTopics } from '#engine/kafka/topics/ensure-topics.ts';
 import { plannedTopics } from '#engine/kafka/topics/planned-topics.ts';
 import type { Stream } from '#engine/topology/stream.ts';
+import { resolveKafka } from '#local/kafka/artifacts.ts';
+import { findJava } from '#local/kafka/java.ts';
+import { runProgram } from '#local/kafka/run-program.ts';
 import type { LocalKafka } from '#local/kafka/start-kafka.ts';
 import { clientOf, kafkaForFile } from '../integration/kafka.fixture.ts';
 import type { Fold, Folding, Item } from '../integration/folding.fixture.ts';
@@ -74,12 +77,13 @@ class Scene {
     return runtime;
   }
 
-  /** Writes items for some time, with ids of their own. */
-  async write(forMs: number): Promise<void> {
+  /** Writes items of `things` for some time, with ids of their own. */
+  async write(forMs: number, things = 50): Promise<void> {
     const load = await ItemLoad.start({
       kafka: this.kafka,
       folding: this.folding,
       perSecond: 400,
+      things,
       firstId: this.acknowledged.size,
     });
     await sleep(forMs);
@@ -92,6 +96,31 @@ class Scene {
     await untilFolded(this.kafka, this.folding, this.acknowledged.size);
     expect(await runtime.stop(5_000)).toBe(true);
     expect(this.errors.size).toBe(0);
+  }
+
+  /** For the stores of a process. */
+  async directory(): Promise<string> {
+    const directory = await mkdtemp(join(tmpdir(), 'weir-changed-'));
+    undo.push(() => rm(directory, { recursive: true, force: true }));
+    return directory;
+  }
+
+  async makeAnew(topics: string[]): Promise<void> {
+    const { admin, kafka, folding } = this;
+    await admin.deleteTopics({ topics });
+    const isLeft = async (): Promise<boolean> =>
+      (await admin.listTopics()).some((topic) => topics.includes(topic));
+    await until(async () => !(await isLeft()), 'the topics are gone');
+    await ensureTopics(connectionTo(kafka), plannedTopics(folding.app));
+  }
+
+  /** All topics of the app and all positions: nothing is left but local stores. */
+  async beginAnew(): Promise<void> {
+    const { app } = this.folding;
+    await this.admin.deleteGroups(app.processors.map(({ name }) => offsetsGroup(app.name, name)));
+    const topics = plannedTopics(app).map(({ topic }) => topic);
+    await this.makeAnew(topics.filter((topic) => topic.startsWith(`${app.name}.`)));
+    this.acknowledged.clear();
   }
 
   async prove(): Promise<void> {
@@ -127,6 +156,28 @@ async function until(
     if (performance.now() > giveUpAtMs) throw new Error(`not in ${timeoutMs / 1_000} s: ${what}`);
     await sleep(50);
   }
+}
+
+/** What a message tells to run, without the program's name. */
+const commandIn = (message: string): string[] =>
+  /kafka-consumer-groups\.sh (.*), then start again$/.exec(message)![1]!.split(' ');
+
+/** Kafka's own `kafka-consumer-groups.sh`. */
+async function runGroupCommand({ bootstrapServers, version }: LocalKafka, change: string[]): Promise<void> {
+  const { exitCode, output } = await runProgram(
+    await findJava(),
+    [
+      '-cp',
+      join(await resolveKafka(version), '*'),
+      'org.apache.kafka.tools.consumer.group.ConsumerGroupCommand',
+      '--bootstrap-server',
+      bootstrapServers,
+      ...change,
+    ],
+    { timeoutMs: 60_000 },
+  );
+  expect(exitCode, output).toBe(0);
+  expect(output).toContain('Successful');
 }
 
 const hasAll = (all: ReadonlySet<string>, some: ReadonlySet<string>): boolean =>
@@ -308,16 +359,13 @@ describe('a changelog that was made anew', () => {
   for (const isStored of [false, true])
     it(`stops its tasks, ${isStored ? 'also where a local store holds the old one' : 'without a local store'}`, async (context) => {
       const scene = await Scene.of(context, `renewed-${String(isStored)}`);
-      const { folding, admin, kafka } = scene;
-      const stateDir = await mkdtemp(join(tmpdir(), 'weir-renewed-'));
-      undo.push(() => rm(stateDir, { recursive: true, force: true }));
-      const options = isStored ? { stateDir } : {};
+      const { folding } = scene;
+      const options = isStored ? { stateDir: await scene.directory() } : {};
       await scene.write(1_000);
       await scene.processAll(options);
+      const before = scene.acknowledged.size;
       const topic = changelogTopic(folding.app.name, 'folding.first');
-      await admin.deleteTopics({ topics: [topic] });
-      await until(async () => !(await admin.listTopics()).includes(topic), 'the topic is gone');
-      await ensureTopics(connectionTo(kafka), plannedTopics(folding.app));
+      await scene.makeAnew([topic]);
       const runtime = await scene.start(options);
       await until(() => scene.errors.size === partitions, 'its tasks fail');
       await until(() => runningOf(runtime).length === allTasks - partitions, 'the others run');
@@ -327,11 +375,49 @@ describe('a changelog that was made anew', () => {
         expect(message).toContain(task);
         expect(message).toContain(offsetsGroup(folding.app.name, 'folding.first'));
         expect(message).toContain('the changelog holds no state');
-        expect(message).toContain('--to-earliest');
       }
+      const commands = [...scene.errors.values()].map(({ message }) => commandIn(message));
       const { length } = await scene.read<Fold>(folding.folds);
       await scene.write(300);
       await sleep(500);
       expect((await scene.read<Fold>(folding.folds)).length, 'folds of a stage that stopped').toBe(length);
+      await runtime.stop(5_000);
+
+      for (const command of commands) await runGroupCommand(scene.kafka, command);
+      const anew = await scene.start(options);
+      await until(
+        () => anew.status().length === allTasks && anew.status().every(({ isSettled }) => isSettled),
+        'all is processed',
+      );
+      expect(await anew.stop(5_000)).toBe(true);
+      expect(scene.errors.size).toBe(0);
+      const folds = [...(await scene.read(folding.folds)), ...(await scene.read(folding.urgentFolds))];
+      expect(new Set(folds.map(({ event }) => event.last)), 'each item').toEqual(scene.acknowledged);
+      expect(folds.length, 'what was folded before, once more').toBe(before + scene.acknowledged.size);
     });
+
+  it('is read from its start by who has a local store of the former one that is shorter', async (context) => {
+    const scene = await Scene.of(context, 'begun-anew');
+    const { folding } = scene;
+    const [own, other] = [await scene.directory(), await scene.directory()];
+    const changelog = changelogTopic(folding.app.name, 'folding.first');
+    const ends = async (): Promise<number> =>
+      Math.min(...(await scene.admin.fetchTopicOffsets(changelog)).map(({ high }) => Number(high)));
+    // Things that are not met again lie in the stores only.
+    await scene.write(500, 100);
+    await scene.processAll({ stateDir: own });
+    const before = await scene.admin.fetchTopicOffsets(changelog);
+    const former = Math.max(...before.map(({ high }) => Number(high)));
+    await scene.beginAnew();
+    do {
+      await scene.write(300);
+      await scene.processAll({ stateDir: other });
+    } while ((await ends()) <= former);
+    await scene.write(500, 100);
+    await scene.processAll({ stateDir: own });
+    await scene.prove();
+    const thrownAway = scene.notes.filter((note) => note.includes('thrown away'));
+    expect(thrownAway).toHaveLength(allTasks);
+    for (const note of thrownAway) expect(note).toContain('its topicId is');
+  });
 });

@@ -10,6 +10,7 @@
  */
 import { EngineError } from '../../engine-error.ts';
 import type { TaskCore } from '../../task/task-core.ts';
+import type { Source } from '../../task/task-io.ts';
 import { offsetsGroup } from '../names.ts';
 
 /** Where a task goes on reading one of its sources. */
@@ -32,35 +33,55 @@ export function startPositions(
   core: TaskCore,
   committed: ReadonlyMap<string, number>,
 ): readonly (StartPosition | undefined)[] {
-  const group = offsetsGroup(app, core.processor.name);
-  return core.sources.map(({ topic, partition, table }, i) => {
+  const knownOf = ({ topic, partition, table }: Source): number | undefined =>
+    table ? undefined : committed.get(`${topic}/${partition}`);
+  const lost = core.sources.filter(
+    (source, i) => core.nextOffset(i) === undefined && knownOf(source) !== undefined,
+  );
+  if (lost.length > 0) throw stateLost(app, core, lost, committed);
+  return core.sources.map((source, i) => {
     const taken = core.nextOffset(i);
-    const known = table ? undefined : committed.get(`${topic}/${partition}`);
-    if (taken !== undefined && (known ?? taken) >= taken) return { offset: known ?? taken, taken };
-    if (known === undefined) return undefined;
-    if (taken !== undefined) throw positionsDiffer(app, core, i, known);
-    throw new EngineError(
-      'state-lost',
-      `task ${core.id}: group ${group} has read ${topic}/${partition} up to offset ${known}, but the changelog holds no state of it. ` +
-        `Restore the changelog topic, or let the task begin anew: ${remedy(app, core, i)} --to-earliest`,
-    );
+    if (taken === undefined) return undefined;
+    const known = knownOf(source) ?? taken;
+    if (known < taken) throw positionsDiffer(app, core, i, known);
+    return { offset: known, taken };
   });
+}
+
+/**
+ * A position that is only set to another place, the earliest too, says still that the source was read: it has to be forgotten. All
+ * are named, or the next start would stop at the next one.
+ */
+function stateLost(
+  app: string,
+  core: TaskCore,
+  lost: readonly Source[],
+  committed: ReadonlyMap<string, number>,
+): EngineError {
+  const read = lost.map(({ topic, partition }) => `${topic}/${partition}`);
+  const upTo = read.map((place) => `${place} up to offset ${committed.get(place)!}`).join(', ');
+  return new EngineError(
+    'state-lost',
+    `task ${core.id}: group ${offsetsGroup(app, core.processor.name)} has read ${upTo}, but the changelog holds no state of it. ` +
+      'Restore the changelog topic; or let the task begin anew, which reads what is left of its inputs and writes its outputs ' +
+      `again: ${groupCommand(app, core, lost)} --delete-offsets, then start again`,
+  );
 }
 
 /** The group's position of a source is not that of the state. */
 export function positionsDiffer(app: string, core: TaskCore, source: number, known: number): EngineError {
   const { topic, partition } = core.sources[source]!;
   const taken = core.nextOffset(source)!;
+  const command = groupCommand(app, core, [core.sources[source]!]);
   return new EngineError(
     'positions-differ',
     `task ${core.id}: its state has read ${topic}/${partition} up to offset ${taken}, but group ` +
       `${offsetsGroup(app, core.processor.name)} says ${known}. One of them was changed from outside; put the group back: ` +
-      `${remedy(app, core, source)} --to-offset ${taken}`,
+      `${command} --reset-offsets --execute --to-offset ${taken}`,
   );
 }
 
-function remedy(app: string, core: TaskCore, source: number): string {
-  const { topic, partition } = core.sources[source]!;
-  const group = offsetsGroup(app, core.processor.name);
-  return `kafka-consumer-groups.sh --group ${group} --topic ${topic}:${partition} --reset-offsets --execute`;
+function groupCommand(app: string, core: TaskCore, sources: readonly Source[]): string {
+  const topics = sources.map(({ topic, partition }) => `--topic ${topic}:${partition}`);
+  return `kafka-consumer-groups.sh --group ${offsetsGroup(app, core.processor.name)} ${topics.join(' ')}`;
 }
