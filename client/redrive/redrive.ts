@@ -37,6 +37,8 @@ export interface RedriveConfig {
   readonly renewsTime?: boolean;
   /** Of one transaction; 100 by default. */
   readonly maxRecords?: number;
+  /** Brokers abort a transaction that takes longer, and it is tried again; 30 s by default. */
+  readonly transactionTimeoutMs?: number;
   /** How long to go on without any success while brokers are gone or busy; 60 s by default. */
   readonly patienceMs?: number;
   readonly onProgress?: (result: RedriveResult) => void;
@@ -232,6 +234,7 @@ class Redrive {
 
   /** The fence, then the marks. Opened anew after every failure. */
   async #opened(): Promise<TransactionalWriter> {
+    const { transactionTimeoutMs } = this.#config;
     for (;;) {
       if (this.#writer !== undefined) return this.#writer;
       let writer: TransactionalWriter | undefined;
@@ -239,6 +242,7 @@ class Redrive {
         writer = await TransactionalWriter.open({
           connect: this.#connect,
           transactionalId: redriveTransactionalId,
+          ...(transactionTimeoutMs === undefined ? {} : { transactionTimeoutMs }),
           signal: neverAborted,
         });
         this.#marks = await redrivenOrigins(this.#reader, neverAborted);

@@ -7,6 +7,7 @@
  * I1  A mark is never removed: the topic is compacted, and has one partition, so one look reads all of them.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { answered } from '#engine/kafka/answered.ts';
 import type { PlacedRecord } from '#engine/kafka/driver/transactional-producer.ts';
 import type { KafkaReader } from '#engine/kafka/reader/kafka-reader.ts';
 import type { PlannedTopic } from '#engine/kafka/topics/planned-topic.ts';
@@ -28,6 +29,8 @@ export const redrivenTopic: PlannedTopic = {
 };
 
 const chunk = 1_000;
+/** Leaders may move meanwhile; nobody is kept waiting for a broker that stands still. */
+const standstillMs = 30_000;
 /** A leader that was just elected may not know yet how far its predecessor had come. */
 const idlePauseMs = 5;
 
@@ -46,7 +49,7 @@ export function markOf({ origin, readers }: Letter, atMs: number): PlacedRecord 
 /**
  * The origins that have been redriven, with the time of it in milliseconds. The topic must be there.
  *
- * @throws EngineError as KafkaReader
+ * @throws EngineError `kafka-unreachable` when nothing comes for 30 s, and as KafkaReader; the signal's reason
  */
 export async function redrivenOrigins(
   reader: KafkaReader,
@@ -61,7 +64,7 @@ export async function redrivenOrigins(
   };
   try {
     while (reading.position < end) {
-      await reading.settled(signal);
+      await answered(reading.settled(signal), { what: `${topic}/0`, timeoutMs: standstillMs, signal });
       signal.throwIfAborted();
       const records = reading.take(chunk);
       records.forEach(note);

@@ -11,6 +11,8 @@
  * I3  After a rejection of `commit` the writer is not used again. Codes `refused`, `too-large`, `unknown-topic`: nothing of the
  *     transaction is or will be visible, and trying it again would end alike. `fenced`: another has opened the id. All
  *     others: it may have been committed; open anew, then look.
+ * I4  A coordinator that aborts a transaction because it took too long fences its writer, as another that opens the id would: a
+ *     writer that is fenced after that time takes itself for late, not for replaced.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PlacedRecord } from '#engine/kafka/driver/transactional-producer.ts';
@@ -37,11 +39,11 @@ export interface TransactionalWriterConfig {
   readonly transactionalId: string;
   /** How long a coordinator that is busy or moves is asked again; 30 s by default. */
   readonly patienceMs?: number;
+  /** Brokers abort a transaction that takes longer; until then readers wait behind it. 30 s by default. */
+  readonly transactionTimeoutMs?: number;
   readonly signal: AbortSignal;
 }
 
-/** Brokers abort a transaction whose writer is silent for so long; until then readers wait behind it. */
-const transactionTimeoutMs = 30_000;
 const replicaTimeoutMs = 10_000;
 const pauseMs = 20;
 
@@ -59,12 +61,16 @@ const keyOf = (topic: string, partition: number): string => `${topic}/${partitio
 export class TransactionalWriter {
   readonly #config: TransactionalWriterConfig;
   readonly #directory: TopicDirectory;
+  readonly #transactionTimeoutMs: number;
   readonly #sequences = new Map<string, number>();
   #coordinator: number | undefined;
   #identity: ProducerIdentity | undefined;
+  /** When the transaction that is under way was begun, or a little earlier. */
+  #beganAtMs = Infinity;
 
   private constructor(config: TransactionalWriterConfig) {
     this.#config = config;
+    this.#transactionTimeoutMs = config.transactionTimeoutMs ?? 30_000;
     this.#directory = new TopicDirectory(config.connect);
   }
 
@@ -75,7 +81,7 @@ export class TransactionalWriter {
       await writer.#directory.refresh();
       const { transactionalId } = config;
       const { id, epoch } = await writer.#coordinated(
-        () => initTransactionsCall(transactionalId, transactionTimeoutMs),
+        () => initTransactionsCall(transactionalId, writer.#transactionTimeoutMs),
         ({ errorCode }) => errorCode,
       );
       writer.#identity = { id, epoch };
@@ -93,6 +99,7 @@ export class TransactionalWriter {
     try {
       await this.#lookUp(records);
       const batches = await this.#batchesOf(records, identity);
+      this.#beganAtMs = performance.now();
       await this.#coordinated(
         () => addPartitionsCall(transactionalId, identity, batches),
         (code) => code,
@@ -170,6 +177,12 @@ export class TransactionalWriter {
   }
 
   #fenced(errorCode: number): ClientError {
+    if (performance.now() - this.#beganAtMs >= this.#transactionTimeoutMs)
+      return new ClientError(
+        'unknown-outcome',
+        `transactional id ${this.#config.transactionalId}: the transaction took longer than ${this.#transactionTimeoutMs} ms, and ` +
+          `its coordinator has aborted it (error ${errorCode})`,
+      );
     return new ClientError(
       'fenced',
       `transactional id ${this.#config.transactionalId}: another process has taken it over (error ${errorCode}); ` +

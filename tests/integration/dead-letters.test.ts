@@ -1,10 +1,13 @@
 /** Dead letters on a real Kafka and in a real ClickHouse: listed, shown, and redriven, each once, whatever is killed. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { connector } from '#client/producer/broker-connection.ts';
 import type { Letter } from '#client/redrive/letter.ts';
 import { redrive } from '#client/redrive/redrive.ts';
 import { redrivenTopic } from '#client/redrive/redriven-marks.ts';
 import { weirApp } from '#cli/app.ts';
 import { WriterSchemas } from '#engine/codec/writer-schemas.ts';
+import { kafkajsConfig } from '#engine/kafka/connection.ts';
 import { ensureTopics } from '#engine/kafka/topics/ensure-topics.ts';
 import { plannedTopics } from '#engine/kafka/topics/planned-topics.ts';
 import { linkStates } from '#schemas/migration/generated.ts';
@@ -18,7 +21,9 @@ import { startTestServer, type TestServer } from './embedded-clickhouse.fixture.
 import { clientOf, createTopics, kafkaForFile } from './kafka.fixture.ts';
 import { readWithLibrdkafka } from './librdkafka.fixture.ts';
 
-const local = kafkaForFile();
+const local = kafkaForFile({
+  properties: { 'transaction.abort.timed.out.transaction.cleanup.interval.ms': '100' },
+});
 let clickHouse: TestServer;
 beforeAll(async () => {
   clickHouse = await startTestServer();
@@ -121,6 +126,35 @@ it('does each letter once where two run at the same time, and one of them is tol
   for (let partition = 0; partition < 3; partition += 1)
     count += (await readWithLibrdkafka(kafka.bootstrapServers, topic, partition)).length;
   expect(count).toBe(letters.length);
+});
+
+it('begins again after a transaction that took too long, and does not take itself for replaced', async (context) => {
+  const kafka = local.of(context);
+  const topic = 'slow.things';
+  await createTopics(kafka, [{ topic, partitions: 1, config: keepsAll }]);
+  const connection = { brokers: kafka.bootstrapServers.split(',') };
+  const timeouts = { connectTimeoutMs: 5_000, requestTimeoutMs: 15_000, keepsProcess: true };
+  const connect = connector({ kafka: kafkajsConfig(connection), ...timeouts });
+  let produced = 0;
+  const { redriven, already, refused } = await redrive({
+    connection,
+    letters: [lettersOf(topic, 1, 4)],
+    maxRecords: 2,
+    transactionTimeoutMs: 500,
+    connect: async (address) => {
+      const opened = await connect(address);
+      return {
+        ...opened,
+        call: async (request) => {
+          if (request.name === 'Produce' && ++produced === 2) await sleep(1_500);
+          return opened.call(request);
+        },
+      };
+    },
+  });
+  expect({ redriven, already, refused }).toEqual({ redriven: 4, already: 0, refused: [] });
+  expect(produced).toBe(3);
+  expect(await readWithLibrdkafka(kafka.bootstrapServers, topic, 0)).toHaveLength(4);
 });
 
 it('refuses what cannot be written, and writes its neighbours', async (context) => {
