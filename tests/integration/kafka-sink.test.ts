@@ -204,6 +204,24 @@ describe('a sink on Kafka', () => {
     });
   });
 
+  it('tells to go on after a promise whose rows are in when some of its records are gone', async (context) => {
+    const scene = await sceneOf(context, 1);
+    await scene.writer.write(scene.streams, 10);
+    const first = await scene.start();
+    await scene.expectExactlyOnce();
+    await first.stop(5_000);
+    const { topic } = scene.streams[0]!;
+    await commitAs(sinkGroup(scene.app), scene.connection, { topic, offset: 2, metadata: intentTo(8) });
+    await deleteRecords(local.of(context), topic, ['5']);
+    // From the earliest on the rows of 5 to 7 would be inserted again.
+    expect(await (await scene.start()).failed).toMatchObject({
+      code: 'intent-invalid',
+      message: expect.stringContaining(
+        `--topic ${topic}:0 --reset-offsets --to-offset 8 --execute`,
+      ) as string,
+    });
+  });
+
   it('refuses to start where records are gone, names every partition and what to do', async (context) => {
     const scene = await sceneOf(context, 1, 1);
     await scene.writer.write(scene.streams, 10);

@@ -6,19 +6,20 @@
  * start would double them. So it is at the start of the sink, for all partitions at once (refuse-lost-positions.ts); here it is gone since.
  */
 import { EngineError } from '#engine/engine-error.ts';
-import type { KafkaConnection } from '#engine/kafka/connection.ts';
 import type { GroupMember } from '#engine/kafka/reader/group-member.ts';
 import type { KafkaReader } from '#engine/kafka/reader/kafka-reader.ts';
 import type { KafkaCluster } from '#engine/kafka/reader/kafkajs-cluster.ts';
 import { type KafkaPartitionSource, kafkaPartitionSource } from '#engine/kafka/reader/partition-source.ts';
 import type { PartitionSource } from '#engine/log/log.ts';
+import { countPresent } from '../audit.ts';
 import { SinkError } from '../error.ts';
+import { parseIntent } from '../intent.ts';
 import { partitionPorts, type Shared, type TableParts } from '../partition-wiring.ts';
 import { retryTransient } from '../retry.ts';
 import type { Open } from '../running-partition.ts';
 import { confirmed } from './confirmed.ts';
 import { fencePartition } from './fence-partition.ts';
-import { toEarliestCommand } from './group-command.ts';
+import { setPositionsCommand, toEarliestCommand } from './group-command.ts';
 import { LetterWriter, type LetterWriting } from './letter-writer.ts';
 import { letterTransactionalId } from './names.ts';
 import { lastOffsets, positionsLost } from './refuse-lost-positions.ts';
@@ -50,15 +51,13 @@ export function opening(kafka: KafkaShared, parts: TableParts, partition: number
     );
     const owner = { topic, partition, transactionalId, member };
     const writer = new LetterWriter(kafka.letters, owner);
-    const {
-      group,
-      letters: { connection },
-    } = kafka;
+    const remedy = (offset: number): Promise<string> =>
+      patiently(() => remedyForLost(kafka, parts, source, offset, stop));
     return {
       ports: partitionPorts(
         kafka.shared,
         parts,
-        asSinkReads(source, { group, connection, start, stop, member }),
+        asSinkReads(source, { start, stop, member, remedy }),
         writer.finish,
       ),
       close: async () => {
@@ -84,18 +83,42 @@ async function startOf(
   throw positionsLost([{ table, partition, last }], letters.connection, group);
 }
 
+/**
+ * The command to go on without records that are gone from `offset` on. Where they were promised and the rows of the promise are in the table,
+ * those of its records that are left must not be read anew.
+ */
+async function remedyForLost(
+  { group, letters: { connection }, reader, shared }: KafkaShared,
+  { table }: TableParts,
+  source: KafkaPartitionSource,
+  offset: number,
+  stop: AbortSignal,
+): Promise<string> {
+  const { topic, partition } = source;
+  const toEarliest = toEarliestCommand(connection, group, [source]);
+  const committed = await source.committed();
+  if (committed === undefined) return toEarliest;
+  const { offset: from, metadata } = committed;
+  const to = parseIntent(from, metadata, `${topic}/${partition}`)?.to ?? 0;
+  if (offset >= to) return toEarliest;
+  if ((await countPresent(shared.client, table, { topic, partition, from, to }, stop)) === 0)
+    return toEarliest;
+  const first = await reader.offsetOf(topic, partition, 'start');
+  return setPositionsCommand(connection, group, [{ topic, partition, offset: Math.max(first, to) }]);
+}
+
 interface Reading {
-  readonly connection: KafkaConnection;
-  readonly group: string;
   readonly start: number;
   readonly stop: AbortSignal;
   readonly member: GroupMember;
+  /** What to do where records are gone. */
+  readonly remedy: (offset: number) => Promise<string>;
 }
 
 /** A partition that always has a position, and commits nothing once its owner has to stop. */
 function asSinkReads(
   source: KafkaPartitionSource,
-  { group, connection, start, stop, member }: Reading,
+  { start, stop, member, remedy }: Reading,
 ): PartitionSource {
   const { topic, partition } = source;
   return {
@@ -117,7 +140,8 @@ function asSinkReads(
       try {
         return await source.read(offset, maxRecords);
       } catch (error) {
-        throw withRemedy(error, toEarliestCommand(connection, group, [source]));
+        if (!(error instanceof EngineError && error.code === 'offset-out-of-range')) throw error;
+        throw recordsLost(error, await remedy(offset));
       }
     },
     nextOffset: (offset) => source.nextOffset(offset),
@@ -126,8 +150,7 @@ function asSinkReads(
   };
 }
 
-function withRemedy(error: unknown, command: string): unknown {
-  if (!(error instanceof EngineError) || error.code !== 'offset-out-of-range') return error;
+function recordsLost(error: EngineError, command: string): SinkError {
   return new SinkError(
     'records-lost',
     `${error.message}. What is gone cannot be inserted; to go on without it, with every weir up stopped: ${command}`,
