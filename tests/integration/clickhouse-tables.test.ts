@@ -155,12 +155,15 @@ describe('prepareTables', () => {
     await forgetful.close();
   });
 
-  test('refuses a table that forgets tokens', async () => {
+  test.each([
+    [0, /test_small remembers no deduplication tokens.*MODIFY SETTING/],
+    [1, /test_small remembers too few deduplication tokens \(.* = 1\).*MODIFY SETTING .* = 10000/],
+  ])('refuses a table that forgets tokens: of more than %i blocks', async (window, message) => {
     await prepareTables(client, [small()]);
-    await command('ALTER TABLE $db.test_small MODIFY SETTING non_replicated_deduplication_window = 0');
-    await expect(prepareTables(client, [small()])).rejects.toThrow(
-      /test_small remembers no deduplication tokens.*MODIFY SETTING/,
+    await command(
+      `ALTER TABLE $db.test_small MODIFY SETTING non_replicated_deduplication_window = ${window}`,
     );
+    await expect(prepareTables(client, [small()])).rejects.toThrow(message);
   });
 
   test.each<[string, readonly string[], RegExp | undefined]>([
@@ -188,7 +191,7 @@ describe('prepareTables', () => {
     [
       'a target behind a target',
       [
-        'CREATE TABLE $db.first (id String) ENGINE = MergeTree ORDER BY id SETTINGS non_replicated_deduplication_window = 10',
+        'CREATE TABLE $db.first (id String) ENGINE = MergeTree ORDER BY id SETTINGS non_replicated_deduplication_window = 1000',
         'CREATE TABLE $db.second (id String) ENGINE = MergeTree ORDER BY id',
         'CREATE MATERIALIZED VIEW $db.a TO $db.first AS SELECT id FROM $db.test_small',
         'CREATE MATERIALIZED VIEW $db.b TO $db.second AS SELECT id FROM $db.first',
@@ -198,7 +201,7 @@ describe('prepareTables', () => {
     [
       'nothing where targets remember',
       [
-        'CREATE TABLE $db.target (id String) ENGINE = MergeTree ORDER BY id SETTINGS non_replicated_deduplication_window = 10',
+        'CREATE TABLE $db.target (id String) ENGINE = MergeTree ORDER BY id SETTINGS non_replicated_deduplication_window = 1000',
         'CREATE MATERIALIZED VIEW $db.view TO $db.target AS SELECT id FROM $db.test_small',
       ],
       undefined,
