@@ -21,7 +21,7 @@ export type SinkErrorCode =
   | 'clickhouse-data'
   /** ClickHouse refuses the insert whatever its data: permission, missing table or column. */
   | 'clickhouse-permanent'
-  /** The database has rows of another log, whose offsets mean other records (bound-log.ts). */
+  /** The database has rows of another log, or of a former topic, whose offsets mean other records (bound-log.ts, bound-topics.ts). */
   | 'other-log'
   /** The topic has lost records that were not inserted: retention was faster, or the topic was made anew. */
   | 'records-lost'

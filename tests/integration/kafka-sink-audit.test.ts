@@ -17,8 +17,8 @@ import { sinkGroup } from '#sinks/clickhouse/kafka/names.ts';
 import { prepareTables } from '#sinks/clickhouse/prepare-tables.ts';
 import { tableOf } from '#sinks/clickhouse/tables.ts';
 import { weir } from './cli-process.fixture.ts';
-import { startTestServer, type TestServer } from './embedded-clickhouse.fixture.ts';
-import { clientOf, kafkaForFile } from './kafka.fixture.ts';
+import { startTestServer, type TestServer, until } from './embedded-clickhouse.fixture.ts';
+import { clientOf, createTopics, kafkaForFile } from './kafka.fixture.ts';
 import { commitAs, openScene, type SinkScene } from './kafka-sink.fixture.ts';
 import { readWithLibrdkafka, TestProducer } from './librdkafka.fixture.ts';
 import { linkState } from './link-load.fixture.ts';
@@ -232,6 +232,51 @@ it('tells what compaction took from what retention took too early, and knows let
         reason: 'Kafka has 3 partitions of it, its schema says 1: weir up does not start on it',
       })),
     );
+  } finally {
+    await admin.disconnect();
+    await scene.close();
+  }
+});
+
+it('takes no record of a topic that was made anew, and does not call it clean, until the former rows are gone', async (context) => {
+  const kafka = local.of(context);
+  const scene = await openScene(kafka, clickHouse.server.url, [1]);
+  const { topic, clickhouse } = scene.streams[0]!;
+  const table = `${scene.app}.${clickhouse.table}`;
+  const admin = clientOf(kafka).admin();
+  await admin.connect();
+  try {
+    await scene.writer.write(scene.streams, 5);
+    const first = await scene.start();
+    await scene.expectExactlyOnce();
+    await first.stop(5_000);
+    await admin.deleteTopics({ topics: [topic] });
+    await until(async () => !(await admin.listTopics()).includes(topic));
+    await createTopics(kafka, [{ topic, partitions: 1 }]);
+    await commitAs(sinkGroup(scene.app), scene.connection, { topic, offset: 0, metadata: '' });
+    await expect(scene.start()).rejects.toMatchObject({
+      code: 'other-log',
+      message: expect.stringContaining(`table ${table} has rows of a former topic ${topic}`) as string,
+    });
+    expect((await auditTopics(scene)).unchecked).toEqual([
+      {
+        table: clickhouse.table,
+        topic,
+        partition: 0,
+        reason: 'the topic was made anew since its rows were inserted',
+      },
+    ]);
+    await scene.client.command({ query: `TRUNCATE TABLE ${table}` });
+    // Under the token of the first batch of the former topic.
+    await scene.writer.write(scene.streams, 5);
+    const again = await scene.start();
+    await again.drain();
+    await again.stop(5_000);
+    expect(await scene.rows(`SELECT _offset AS offset, count FROM ${table} ORDER BY _offset`)).toEqual(
+      Array.from({ length: 5 }, (_, offset) => ({ offset, count: offset + 5 })),
+    );
+    expect((await scene.audit()).filter((one) => !isClean(one))).toEqual([]);
+    expect((await scene.audit()).find((one) => one.topic === topic)).toMatchObject({ present: 5 });
   } finally {
     await admin.disconnect();
     await scene.close();

@@ -13,6 +13,7 @@ import { classify, describeFailure } from '../insert-error.ts';
 import { describeMissing, findMissingTables } from '../missing-tables.ts';
 import type { Table } from '../tables.ts';
 import { answerMs, type AuditSources, auditTopic, isClean, type TopicAudit } from './audit-topic.ts';
+import { remadeTopics } from './bound-topics.ts';
 import { positionsOfTables } from './group-positions.ts';
 import { sinkGroup } from './names.ts';
 import { pendingLetters } from './pending-letters.ts';
@@ -75,6 +76,11 @@ export async function auditTopics(config: AuditConfig): Promise<AuditReport> {
     [reader] = await answered(connecting, { what, timeoutMs: answerMs, signal });
     const positions = await ask(tables);
     const pending = await pendingLetters({ reader, positions, answerMs, signal });
+    const remade = await answered(remadeTopics({ client, cluster, reader, tables, signal }), {
+      what,
+      timeoutMs: answerMs,
+      signal,
+    });
     const sources: AuditSources = {
       reader,
       client,
@@ -89,6 +95,7 @@ export async function auditTopics(config: AuditConfig): Promise<AuditReport> {
     const look = async ({ table, partition }: Place): Promise<Found> => {
       signal.throwIfAborted();
       if (missing.has(table)) return `table ${table.database}.${table.name} is not in ClickHouse`;
+      if (remade.has(table)) return 'the topic was made anew since its rows were inserted';
       const { topic } = table.stream;
       onPartition?.(topic, partition);
       return auditOrReason(sources, table, partition, positions.get(`${topic}/${partition}`));

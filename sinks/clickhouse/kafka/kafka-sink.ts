@@ -34,6 +34,7 @@ import { RunningSink, sharedBy, type TableStats } from '../running-sink.ts';
 import type { RunningPartition } from '../running-partition.ts';
 import { DEFAULT_SINK_LIMITS, type SinkLimits } from '../sink-limits.ts';
 import type { Table } from '../tables.ts';
+import { bindTopics } from './bound-topics.ts';
 import { confirmed } from './confirmed.ts';
 import { type KafkaShared, opening } from './open-partition.ts';
 import { sinkGroup } from './names.ts';
@@ -96,7 +97,7 @@ const whenAnswered = <T>(work: () => Promise<T>, signal: AbortSignal): Promise<T
  * Joins the group and runs, until `stop`. A ClickHouse that is away is waited for, for 20 s.
  *
  * @throws EngineError `kafka-unreachable`, `kafka-refused`, `unknown-topic`, `group-refused`, `no-librdkafka`; SinkError `other-log`
- *   when the database has rows of another log, as refuseLostPositions, and as ClickHouse answers
+ *   when the database has rows of another log or of a former topic, as refuseLostPositions, and as ClickHouse answers
  */
 export async function startKafkaSink(config: KafkaSinkConfig): Promise<KafkaSink> {
   // Found out now, not when the first record turns out to be bad.
@@ -204,6 +205,7 @@ class RunningKafkaSink implements KafkaSink {
     const { signal } = this.#stopping;
     const { client } = this.#config;
     const held = { connection, cluster: this.#cluster, reader: this.#reader, group: this.#group, tables };
+    await whenAnswered(() => bindTopics({ ...held, client, signal }), signal);
     await whenAnswered(() => refuseLostPositions({ ...held, client, signal }), signal);
     this.#follower = await this.#followSchemas(this.#reader, writers, onTrouble);
     this.#joining = this.#join(onTrouble);

@@ -140,7 +140,7 @@ function recordsLost(
   return new SinkError(
     'records-lost',
     [
-      'records that were not inserted yet are not in Kafka any more: retention was faster, or the topic was made anew',
+      'records that were not inserted yet are not in Kafka any more: retention was faster',
       ...passed.map(
         ({ topic, partition, position, start }) =>
           `offset ${position} is not in the partition ${topic}/${partition} any more, its first is ${start}`,

@@ -1,0 +1,156 @@
+/**
+ * Which topic of a name the rows of a table come from. A topic that was deleted and made anew begins at offset 0 again: its
+ * records have the offsets, and in quiet partitions the tokens, of others that are in the table. ClickHouse would drop them as
+ * repetitions, in silence, and an audit would find a row for each. So a database is bound to the ids of the topics (KIP-516).
+ *
+ * I1  A topic is bound while its table has no rows of it, or, in a database of an earlier version, as it is found. With other
+ *     rows there it is refused.
+ * I2  A table that is emptied by TRUNCATE, or made anew, has forgotten its tokens: it is bound again.
+ *
+ * Clusters before Apache Kafka 2.8 have no ids; there nothing is bound.
+ */
+import type { ClickHouseClient } from '@clickhouse/client';
+import { EngineError } from '#engine/engine-error.ts';
+import { patiently } from '#engine/kafka/patiently.ts';
+import type { KafkaReader } from '#engine/kafka/reader/kafka-reader.ts';
+import type { KafkaCluster } from '#engine/kafka/reader/kafkajs-cluster.ts';
+import { topicIdOf } from '#engine/kafka/topic-id.ts';
+import { catchUp, createBookkeeping } from '../bookkeeping.ts';
+import { SinkError } from '../error.ts';
+import { qualified, type Table } from '../tables.ts';
+import { quoteName } from '../value-type.ts';
+
+const bookkeeping = 'weir_bound_topics';
+/** Leaders that move answer later. */
+const answerMs = 20_000;
+
+export interface TopicsConfig {
+  readonly client: ClickHouseClient;
+  readonly cluster: KafkaCluster;
+  readonly reader: KafkaReader;
+  /** All of one database. */
+  readonly tables: readonly Table[];
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Binds the tables' database to their topics, or sees that it is bound to them.
+ *
+ * @throws SinkError `other-log` that names every topic that was made anew and whose table has rows of the one before; EngineError
+ *   `kafka-unreachable`, `kafka-refused`; as ClickHouse answers
+ */
+export async function bindTopics(config: TopicsConfig): Promise<void> {
+  const { client, tables } = config;
+  const [first] = tables;
+  if (first === undefined) return;
+  const ids = await topicIds(config);
+  await createBookkeeping(client, first, bookkeeping, {
+    columns: `(topic String, id String, at DateTime64(6, 'UTC'))`,
+    rest: `ORDER BY (topic, at) COMMENT 'Which topic of a name the rows of this database come from'`,
+  });
+  const bound = await boundTopics(client, tables);
+  const unbound = tables.filter(({ stream: { topic } }) => ids.has(topic) && !bound.has(topic));
+  const others = tables.filter((table) => isOther(table, ids, bound));
+  const remade: Table[] = [];
+  for (const table of others) if (await hasRows(client, table)) remade.push(table);
+  if (remade.length > 0) throw refusal(remade);
+  const fresh = [...unbound, ...others].map(({ stream: { topic } }) => ({ topic, id: ids.get(topic)! }));
+  if (fresh.length === 0) return;
+  const values = fresh.map((_, i) => `({topic${i}:String}, {id${i}:String}, now64(6))`);
+  await client.command({
+    query: `INSERT INTO ${quoteName(first.database)}.${quoteName(bookkeeping)} VALUES ${values.join(', ')}`,
+    query_params: Object.fromEntries(
+      fresh.flatMap(({ topic, id }, i) => [
+        [`topic${i}`, topic],
+        [`id${i}`, id],
+      ]),
+    ),
+    clickhouse_settings: { async_insert: 0 },
+  });
+}
+
+/** The tables whose database is bound to another topic of the name. @throws as `bindTopics`, but `other-log` */
+export async function remadeTopics(config: TopicsConfig): Promise<ReadonlySet<Table>> {
+  const { client, tables } = config;
+  const bound = await boundTopics(client, tables);
+  const ids = bound.size === 0 ? new Map<string, string>() : await topicIds(config);
+  return new Set(tables.filter((table) => isOther(table, ids, bound)));
+}
+
+function isOther(
+  { stream: { topic } }: Table,
+  ids: ReadonlyMap<string, string>,
+  bound: ReadonlyMap<string, string>,
+): boolean {
+  return bound.has(topic) && ids.has(topic) && bound.get(topic) !== ids.get(topic);
+}
+
+/** By topic, as they are now, of topics that are there and have one. */
+async function topicIds({
+  cluster,
+  reader,
+  tables,
+  signal,
+}: TopicsConfig): Promise<ReadonlyMap<string, string>> {
+  const ids = new Map<string, string>();
+  for (const { stream } of tables) {
+    const { topic } = stream;
+    try {
+      await reader.partitionCount(topic);
+    } catch (error) {
+      // Who reads it says so.
+      if (error instanceof EngineError && error.code === 'unknown-topic') continue;
+      throw error;
+    }
+    const id = await patiently(() => topicIdOf(cluster, topic, 0), { timeoutMs: answerMs, signal });
+    if (id !== undefined) ids.set(topic, id);
+  }
+  return ids;
+}
+
+/** By topic; none where nothing was bound yet. */
+async function boundTopics(
+  client: ClickHouseClient,
+  [first]: readonly Table[],
+): Promise<ReadonlyMap<string, string>> {
+  if (first === undefined) return new Map();
+  const { database } = first;
+  const known = await client.query({
+    query: 'SELECT 1 FROM system.tables WHERE database = {database:String} AND name = {bookkeeping:String}',
+    query_params: { database, bookkeeping },
+    format: 'JSONEachRow',
+  });
+  if ((await known.json()).length === 0) return new Map();
+  await catchUp(client, first, bookkeeping);
+  const result = await client.query({
+    query: `SELECT topic, argMax(id, at) AS id FROM ${quoteName(database)}.${quoteName(bookkeeping)} GROUP BY topic`,
+    format: 'JSONEachRow',
+  });
+  const rows = await result.json<{ topic: string; id: string }>();
+  return new Map(rows.map(({ topic, id }) => [topic, id]));
+}
+
+async function hasRows(client: ClickHouseClient, table: Table): Promise<boolean> {
+  const result = await client.query({
+    query: `SELECT 1 FROM ${qualified(table)} WHERE _topic = {topic:String} LIMIT 1`,
+    query_params: { topic: table.stream.topic },
+    format: 'JSONEachRow',
+  });
+  return (await result.json()).length > 0;
+}
+
+function refusal(remade: readonly Table[]): SinkError {
+  return new SinkError(
+    'other-log',
+    [
+      'topics were made anew since their rows were inserted: the same offset is another record now, so rows would be lost in silence',
+      ...remade.map(
+        (table) => `table ${table.database}.${table.name} has rows of a former topic ${table.stream.topic}`,
+      ),
+      'With every weir up stopped, one of:',
+      'keep these rows under another name, and those of targets of materialized views: RENAME TABLE',
+      'remove them, from the targets too: TRUNCATE TABLE, which forgets the tokens as well (DELETE does not)',
+      'use another database: --database',
+    ].join('\n'),
+  );
+}
