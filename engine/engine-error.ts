@@ -6,6 +6,7 @@ export type EngineErrorCode =
   | 'task-stopped'
   | 'out-of-order'
   | 'state-schema'
+  | 'unknown-schema'
   | 'unknown-topic'
   | 'log-closed'
   | 'non-deterministic'

@@ -16,6 +16,7 @@ const engineLevels: Readonly<Record<EngineErrorCode, LogLevel>> = {
   'outcome-unknown': 'warn',
   'kafka-unreachable': 'warn',
   'unknown-topic': 'warn',
+  'unknown-schema': 'warn',
   'group-refused': 'warn',
   'store-in-use': 'warn',
   'store-failed': 'warn',

@@ -17,6 +17,7 @@ import type { Processor } from '../../topology/processor.ts';
 import { changelogTopic, offsetsGroup, transactionalId } from '../names.ts';
 import type { PartitionReader } from '../reader/partition-reader.ts';
 import { committedPositions } from './committed-positions.ts';
+import { PartitionGate } from './partition-gate.ts';
 import { restoreTask } from './restore-task.ts';
 import { positionsDiffer, type StartPosition, startPositions } from './start-positions.ts';
 import type { StateStore } from './state-store.ts';
@@ -269,7 +270,13 @@ export class KafkaTask {
       for (const one of readers) reader.unassign(one);
       throw error;
     }
-    return readers.map((one) => new TaskInput(one, gate, this.#env.settings.staleMs));
+    const trouble = (error: EngineError): void => {
+      this.#env.onTrouble(this.id, error);
+    };
+    return readers.map((one) => {
+      const ofPartition = new PartitionGate(gate, `${one.topic}/${one.partition}`, trouble);
+      return new TaskInput(one, ofPartition, this.#env.settings.staleMs);
+    });
   }
 
   /** Whether there is a record that the task has not taken before the position that it is to go on at. */

@@ -10,31 +10,41 @@ import type { LogRecord } from '../../log/log.ts';
 
 /** Unknown schemas that are remembered: far more than are at hand at once. */
 const maxMissing = 100_000;
+/** An announcement that is there already is read within the wait of one fetch, and some. */
+const longestHastyWaitMs = 500;
 
 export class SchemaGate {
   readonly #writers: WriterSchemas;
+  /** How long the records of an unknown schema are held, and how long where haste is called for. */
+  readonly waitMs: number;
+  readonly hastyWaitMs: number;
   readonly #missing: MissingSchemas;
+  readonly #missingInHaste: MissingSchemas;
   /** Of the record that was let through last: most have the same. */
   #knownLow = -1;
   #knownHigh = -1;
 
   constructor(writers: WriterSchemas, waitMs: number) {
     this.#writers = writers;
+    this.waitMs = waitMs;
+    this.hastyWaitMs = Math.min(longestHastyWaitMs, waitMs);
     this.#missing = new MissingSchemas(waitMs, maxMissing);
+    this.#missingInHaste = new MissingSchemas(this.hastyWaitMs, maxMissing);
   }
 
   /** Index, from `from` on, of the first record that has to wait; -1 when none has to. `nowMs` as `performance.now()`. */
-  firstHeld(records: readonly LogRecord[], from: number, nowMs: number): number {
+  firstHeld(records: readonly LogRecord[], from: number, nowMs: number, isHasty: boolean): number {
     for (let i = from; i < records.length; i += 1) {
       const { value } = records[i]!;
-      if (value === null || this.#passes(value, nowMs)) continue;
-      for (const later of records.slice(i + 1)) if (later.value !== null) this.#passes(later.value, nowMs);
+      if (value === null || this.#passes(value, nowMs, isHasty)) continue;
+      for (const later of records.slice(i + 1))
+        if (later.value !== null) this.#passes(later.value, nowMs, isHasty);
       return i;
     }
     return -1;
   }
 
-  #passes(value: Buffer, nowMs: number): boolean {
+  #passes(value: Buffer, nowMs: number, isHasty: boolean): boolean {
     const isSingleObject =
       value.length >= SINGLE_OBJECT_HEADER_BYTES && value[0] === 0xc3 && value[1] === 0x01;
     if (!isSingleObject && value[0] !== 0) return true; // No frame: a dead letter at once.
@@ -43,7 +53,8 @@ export class SchemaGate {
       const high = value.readUInt32LE(6);
       if (low === this.#knownLow && high === this.#knownHigh) return true;
     }
-    return this.#isKnown(value) || this.#missing.isOverdue(value, nowMs);
+    if (this.#isKnown(value) || this.#missing.isOverdue(value, nowMs)) return true;
+    return isHasty && this.#missingInHaste.isOverdue(value, nowMs);
   }
 
   #isKnown(value: Buffer): boolean {

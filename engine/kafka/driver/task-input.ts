@@ -1,7 +1,7 @@
 /** One partition that a task reads: what is at hand of it, and whether there is more to come. */
 import type { LogRecord } from '../../log/log.ts';
 import type { PartitionReader } from '../reader/partition-reader.ts';
-import type { SchemaGate } from './schema-gate.ts';
+import type { PartitionGate } from './partition-gate.ts';
 
 const fetchRecords = 512;
 
@@ -9,7 +9,7 @@ export class TaskInput {
   readonly reader: PartitionReader;
   /** Where reading began. */
   readonly start: number;
-  readonly #gate: SchemaGate;
+  readonly #gate: PartitionGate;
   #records: readonly LogRecord[] = [];
   #index = 0;
   /** Records before this one may be taken; those after it wait for their schema. */
@@ -19,7 +19,7 @@ export class TaskInput {
   readonly #staleMs: number;
 
   /** @param staleMs a broker that has not answered for so long cannot say that the partition has nothing left */
-  constructor(reader: PartitionReader, gate: SchemaGate, staleMs: number) {
+  constructor(reader: PartitionReader, gate: PartitionGate, staleMs: number) {
     this.#staleMs = staleMs;
     this.reader = reader;
     this.start = reader.position;
