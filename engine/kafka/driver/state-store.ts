@@ -10,10 +10,11 @@ export interface StateStore {
   /** Each key once, in no particular order. */
   entries(): Iterable<ChangelogEntry>;
   /**
-   * Applies entries (null deletes) in order, all or none, together with an offset that holds from then on.
+   * Applies entries (null deletes) in order, all or none, together with an offset that holds from then on. `completeAtMs`: a time
+   * (of `Date.now()`) whose changelog is then in the store as a whole; without one a store grows old.
    * Rejects when the store is broken; it then keeps what it had, and refuses all later writes.
    */
-  write(entries: readonly ChangelogEntry[], offset?: number): Promise<void>;
+  write(entries: readonly ChangelogEntry[], offset?: number, completeAtMs?: number): Promise<void>;
   /** Says that it now has all of the changelog, and that what follows are this task's own commits. */
   restored(): void;
   /** Begins again with nothing in it. */

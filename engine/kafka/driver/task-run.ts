@@ -8,7 +8,8 @@
  *     producer is used up (transactional-producer.ts, I7), and only a take-over may open another: it reads anew what is
  *     committed.
  * I4  The store's offset is a lower bound of its content: the end of the changelog as it was before a commit began is noted with
- *     that commit. An end that no later commit proved to be before any successor's records is not noted.
+ *     that commit. An end that no later commit proved to be before any successor's records is not noted. What is committed is all
+ *     that the changelog had when the commit began, and so is noted with it: whoever is frozen after may have a successor.
  * I5  An input counts as read to its end only while its broker answers; one that was found behind since the last tick counts as
  *     behind at the next.
  */
@@ -174,10 +175,11 @@ export class TaskRun {
     const isStored = !(this.#store instanceof VolatileStore);
     if (this.#positions.current().length === 0 || !(isStored || this.#positions.haveMoved)) return;
     try {
+      const askedAtMs = Date.now();
       const end = isStored ? await this.#changelogEnd() : 0;
       await this.#commitPositions();
       // Closing the store hurries it, and tells what goes wrong.
-      if (isStored) this.#store.write([], end).catch(() => undefined);
+      if (isStored) this.#store.write([], end, askedAtMs).catch(() => undefined);
     } catch (error) {
       const failure = asEngineError(error);
       if (failure.code !== 'fenced') this.#env.onTrouble(this.core.id, failure);
@@ -276,19 +278,20 @@ export class TaskRun {
     const floor = this.#floor;
     this.#floor = undefined;
     const startedMs = performance.now();
+    const startedAtMs = Date.now();
     const records = this.#recordsOf(commit, outputs);
     await this.#positions.commitBy((positions) => this.#producer.commit({ records, positions }));
     this.core.committed();
     this.#noteCommit(performance.now() - startedMs);
     if (this.#store instanceof VolatileStore) return;
     this.#askForFloor();
-    await this.#keep(commit, floor);
+    await this.#keep(commit, floor, startedAtMs);
   }
 
   /** Gives a commit to the store, without waiting for the disk unless that is far behind. */
-  async #keep({ changelog }: Commit, floor: number | undefined): Promise<void> {
+  async #keep({ changelog }: Commit, floor: number | undefined, completeAtMs: number): Promise<void> {
     this.#unwritten += changelog.length;
-    const written = this.#store.write(changelog, floor).then(() => {
+    const written = this.#store.write(changelog, floor, completeAtMs).then(() => {
       this.#unwritten -= changelog.length;
     }, this.#giveStoreUp);
     if (this.#unwritten > maxUnwritten) await written;

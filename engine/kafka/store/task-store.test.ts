@@ -300,7 +300,7 @@ describe('a store is thrown away', () => {
         await cp(directory, `${directory}-copy`, { recursive: true, verbatimSymlinks: true });
         const whole = await opened(directory);
         whole.store.restored();
-        await whole.store.write(writeNumber(52), 9);
+        await whole.store.write(writeNumber(52), 9, Date.now());
         await whole.store.close();
         vi.setSystemTime(Date.now() + 48 * hour);
         const young = await opened(directory);
@@ -310,6 +310,21 @@ describe('a store is thrown away', () => {
       } finally {
         vi.useRealTimers();
         await rm(`${directory}-copy`, { recursive: true, force: true });
+      }
+    }));
+
+  test('when what was written long ago came to the file just now, as in a process that was frozen between', () =>
+    withStore(async (directory) => {
+      const { store } = await opened(directory);
+      store.restored();
+      void store.write(writeNumber(51), 8, Date.now());
+      void store.write(writeNumber(52), 9);
+      vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 73 * hour });
+      try {
+        await store.close();
+        await expectDiscarded(directory, 'too-old');
+      } finally {
+        vi.useRealTimers();
       }
     }));
 

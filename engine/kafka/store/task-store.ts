@@ -7,8 +7,8 @@
  * I2  No file is given to LMDB, or believed, that has not been walked through (verify-lmdb.ts), that another store's identity
  *     is in, that may have lost pages in a crash of the machine (shutdown-mark.ts), or that is too old.
  * I3  Too old: deletions stay in the changelog for some days only. An entry that was deleted after the store was last known to be
- *     complete would be kept for ever once the deletion is gone. So the age counts from then, which is when a write was made
- *     after `restored()`, or when the store began; not from any write.
+ *     complete would be kept for ever once the deletion is gone. So the age counts from then: the writer says when that was, or
+ *     it is when the store began. It is never when a write reaches the file, for a process may be frozen before.
  * I4  One process at a time (directory-claim.ts).
  * I5  A store that fails stays as it was, refuses further writes with the same error, and keeps nobody from going on without it.
  *
@@ -86,7 +86,6 @@ export class TaskStore {
   #database: LmdbDatabase;
   #offset: number;
   #completeAtMs: number;
-  #isRestored = false;
   #closed: Promise<void> | undefined;
 
   /** Use openTaskStore. */
@@ -133,11 +132,12 @@ export class TaskStore {
    * Applies entries (null deletes), all or none and in the order of the calls, with an offset that holds from then on. They are
    * kept as they are until they are written: do not change them. Before `restored` it is written at once; after, writes of
    * half a second are joined, unless `flushed` is called. Nobody needs to wait for it; while restoring, do, or memory fills.
+   * `completeAtMs` (by the clock of `Date.now()`): with these entries the store has all that the changelog had then (I3).
    * @throws EngineError `disk-full`, `store-failed`: the store has a prefix of what was written, and takes no more
    */
-  write(entries: readonly ChangelogEntry[], offset?: number): Promise<void> {
+  write(entries: readonly ChangelogEntry[], offset?: number, completeAtMs?: number): Promise<void> {
     if (this.#closed !== undefined) return Promise.reject(this.#closedError());
-    return this.#queue.write(entries, offset);
+    return this.#queue.write(entries, offset, completeAtMs);
   }
 
   /** Resolves when all that was given to `write` is in the file, and hurries it. @throws as write */
@@ -146,11 +146,10 @@ export class TaskStore {
   }
 
   /**
-   * Says that the store now has all of the changelog, and that this process alone writes it: from here its age counts from each
-   * write (I3), and writes may wait for one another. Without it a store is thrown away `maxAgeMs` after it began.
+   * Says that the store now has all of the changelog, and that this process alone writes it: from here writes may wait for one
+   * another.
    */
   restored(): void {
-    this.#isRestored = true;
     this.#queue.joinMs = joinMs;
   }
 
@@ -167,7 +166,6 @@ export class TaskStore {
     }
     this.#offset = 0;
     this.#completeAtMs = Date.now();
-    this.#isRestored = false;
     this.#queue.joinMs = 0;
   }
 
@@ -204,8 +202,11 @@ export class TaskStore {
     return new EngineError('store-failed', `the local store ${this.#directory} is closed`);
   }
 
-  async #commit({ entries, offset = this.#offset }: Joined): Promise<void> {
-    const completeAtMs = this.#isRestored ? Date.now() : this.#completeAtMs;
+  async #commit({
+    entries,
+    offset = this.#offset,
+    completeAtMs = this.#completeAtMs,
+  }: Joined): Promise<void> {
     const record = formatRecord({ identity: this.#identity, offset, completeAtMs, boot: bootId() });
     await this.#database.write(entries.values(), record);
     this.#offset = offset;

@@ -19,11 +19,14 @@ export interface Joined {
   readonly entries: ReadonlyMap<string, ChangelogEntry>;
   /** Undefined when no write of it brought one. */
   readonly offset: number | undefined;
+  /** The newest that came with one of its writes: in milliseconds since 1970; undefined as with the offset. */
+  readonly completeAtMs: number | undefined;
 }
 
 class Group implements Joined {
   readonly entries = new Map<string, ChangelogEntry>();
   offset: number | undefined;
+  completeAtMs: number | undefined;
   bytes = 0;
   readonly done: Promise<void>;
   resolve!: () => void;
@@ -38,12 +41,17 @@ class Group implements Joined {
     this.done.catch(() => undefined);
   }
 
-  add(entries: readonly ChangelogEntry[], offset: number | undefined): void {
+  add(
+    entries: readonly ChangelogEntry[],
+    offset: number | undefined,
+    completeAtMs: number | undefined,
+  ): void {
     for (const entry of entries) {
       this.entries.set(entry.key.toString('latin1'), entry);
       this.bytes += entry.key.length + (entry.value?.length ?? 0);
     }
     this.offset = offset ?? this.offset;
+    this.completeAtMs = completeAtMs ?? this.completeAtMs;
   }
 
   get isFull(): boolean {
@@ -76,7 +84,11 @@ export class WriteQueue {
   }
 
   /** Entries are kept as they are until they are written: do not change them. */
-  write(entries: readonly ChangelogEntry[], offset: number | undefined): Promise<void> {
+  write(
+    entries: readonly ChangelogEntry[],
+    offset: number | undefined,
+    completeAtMs?: number,
+  ): Promise<void> {
     if (this.#failure !== undefined) return refused(this.#failure);
     let group = this.#groups.at(-1);
     // The first one may be with the store already.
@@ -84,7 +96,7 @@ export class WriteQueue {
       group = new Group();
       this.#groups.push(group);
     }
-    group.add(entries, offset);
+    group.add(entries, offset, completeAtMs);
     this.#schedule();
     return group.done;
   }
