@@ -3,9 +3,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, expect, it } from 'vitest';
+import { afterEach, expect, it, vi } from 'vitest';
 import { KafkaEdge } from '#client/kafka-edge.ts';
 import { WriterSchemas } from '#engine/codec/writer-schemas.ts';
+import type { EngineError } from '#engine/engine-error.ts';
 import { clusterIdOf } from '#engine/kafka/cluster-id.ts';
 import { KafkaRuntime } from '#engine/kafka/driver/kafka-runtime.ts';
 import { OffsetsHandle } from '#engine/kafka/driver/offsets-handle.ts';
@@ -69,10 +70,11 @@ async function run(
   kafka: LocalKafka,
   app: App,
   options: { readonly stateDir?: string } = {},
-): Promise<{ runtime: KafkaRuntime; errors: string[] }> {
+): Promise<{ runtime: KafkaRuntime; errors: string[]; troubles: EngineError[] }> {
   const connection = { brokers: kafka.bootstrapServers.split(',') };
   await ensureTopics(connection, plannedTopics(app));
   const errors: string[] = [];
+  const troubles: EngineError[] = [];
   const runtime = await KafkaRuntime.start({
     app,
     connection,
@@ -80,9 +82,10 @@ async function run(
     tickIntervalMs: 10,
     ...options,
     onTaskError: (task, error) => errors.push(`${task}: ${String(error)}`),
+    onTrouble: (_, error) => troubles.push(error),
   });
   closing.push(() => runtime.stop(5_000));
-  return { runtime, errors };
+  return { runtime, errors, troubles };
 }
 
 it('a task takes no record while the urgent output of a timer is being committed', async (context) => {
@@ -111,6 +114,45 @@ it('a runtime that is stopped while its tasks are taken over stops in order', as
   while (runtime.status().length === 0) await sleep(1);
   expect(runtime.status().map(({ phase }) => phase)).not.toContain('running');
   expect(await runtime.stop(5_000)).toBe(true);
+  expect(errors).toEqual([]);
+});
+
+it('a commit whose success is heard of when its task was given up is no trouble of its store', async (context) => {
+  const kafka = local.of(context);
+  const brokers = kafka.bootstrapServers.split(',');
+  const folding = foldingApp('given-up', 1);
+  const stateDir = await mkdtemp(join(tmpdir(), 'weir-commits-'));
+  closing.push(() => rm(stateDir, { recursive: true }));
+  const { prototype } = TransactionalProducer;
+  // eslint-disable-next-line @typescript-eslint/unbound-method -- it is called on its object
+  const { commit } = prototype;
+  let tell: () => void = () => undefined;
+  const told = new Promise<void>((resolve) => {
+    tell = resolve;
+  });
+  let isCommitted = false;
+  prototype.commit = async function (transaction) {
+    await commit.call(this, transaction);
+    isCommitted = true;
+    await told;
+  };
+  closing.push(() => {
+    prototype.commit = commit;
+    return Promise.resolve();
+  });
+  const { runtime, errors, troubles } = await run(kafka, beatingApp('given-up', folding), { stateDir });
+  const edge = await KafkaEdge.start({
+    client: { brokers, source: '/tests/commits' },
+    group: 'none',
+    onFailure: () => undefined,
+  });
+  closing.push(() => edge.stop(5_000));
+  await edge.publish(folding.items, { id: '0', thing: 'thing', at: Date.now() });
+  await vi.waitUntil(() => isCommitted, { timeout: 30_000 });
+  await runtime.stop(500);
+  tell();
+  await sleep(50);
+  expect(troubles.map(String)).toEqual([]);
   expect(errors).toEqual([]);
 });
 

@@ -283,7 +283,8 @@ export class TaskRun {
     await this.#positions.commitBy((positions) => this.#producer.commit({ records, positions }));
     this.core.committed();
     this.#noteCommit(performance.now() - startedMs);
-    if (this.#store instanceof VolatileStore) return;
+    // A store that is being closed takes no more: what it lacks is read from the changelog.
+    if (this.#isOver || this.#store instanceof VolatileStore) return;
     this.#askForFloor();
     await this.#keep(commit, floor, startedAtMs);
   }
