@@ -153,10 +153,10 @@ export function connector(options: ConnectionOptions): Connect {
   return async (address) => {
     const sockets: Sockets = new Set();
     const seeds = typeof kafka.brokers === 'function' ? await kafka.brokers() : kafka.brokers;
-    const seed = seeds[turn++ % seeds.length];
+    const named = address === undefined ? seeds[turn++ % seeds.length]! : `${address.host}:${address.port}`;
     const pool = await poolBuilder({
       ...kafka,
-      brokers: [seed],
+      brokers: [named],
       logger,
       connectionTimeout: connectTimeoutMs,
       requestTimeout: options.requestTimeoutMs,
@@ -172,7 +172,7 @@ export function connector(options: ConnectionOptions): Connect {
     }).build(address);
     const broker = new Broker({ connectionPool: pool, logger });
     try {
-      await within(2 * connectTimeoutMs, `connecting to ${seed ?? ''}`, sockets, broker.connect());
+      await within(2 * connectTimeoutMs, `connecting to ${named}`, sockets, broker.connect());
     } catch (error) {
       destroyAll(sockets);
       throw error;
