@@ -27,6 +27,7 @@ import { type BatchRecord, batchBytesOf } from './producer/record-batch.ts';
 import { Room } from './room.ts';
 import { SchemaGate } from './schema-gate.ts';
 import { type StreamEncoder, streamEncoder } from './stream-encoder.ts';
+import { callAfter } from './timer.ts';
 
 export interface ClientPublishOptions extends PublishOptions {
   /** Instead of the client's. */
@@ -57,7 +58,7 @@ export interface Client extends Publisher {
   connect(): Promise<void>;
   /**
    * Resolves when all that was published before is settled: acknowledged, or its `publish` rejected.
-   * @throws ClientError 'flush-timeout' after `timeoutMs`, 30 s by default
+   * @throws ClientError 'flush-timeout' after `timeoutMs`, 30 s by default; Infinity is none
    */
   flush(timeoutMs?: number): Promise<void>;
   /**
@@ -191,9 +192,9 @@ class KafkaClient implements Client {
   async flush(timeoutMs = defaultFlushMs): Promise<void> {
     const release = this.#hold.take();
     const calm = this.#producer.hurry();
-    let timer: NodeJS.Timeout | undefined;
+    let undo = (): void => undefined;
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
+      undo = callAfter(timeoutMs, () => {
         const { buffered: left, waiting: outside } = this.stats();
         const why = this.trouble === undefined ? '' : `: ${this.trouble.error.message}`;
         reject(
@@ -202,12 +203,12 @@ class KafkaClient implements Client {
             `${left + outside} events were not acknowledged within ${timeoutMs} ms${why}`,
           ),
         );
-      }, timeoutMs);
+      });
     });
     try {
       await Promise.race([this.#outstanding.settled(), late]);
     } finally {
-      clearTimeout(timer);
+      undo();
       calm();
       release();
     }

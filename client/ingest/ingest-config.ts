@@ -2,6 +2,7 @@
 import type { Stream } from '#engine/topology/stream.ts';
 import type { Client } from '../client.ts';
 import { ClientError } from '../client-error.ts';
+import { longestTimerMs } from '../timer.ts';
 import { isLoopback } from './local-only.ts';
 import type { IngestToken } from './tokens.ts';
 
@@ -76,7 +77,11 @@ export function resolveIngest(config: IngestConfig): Required<Omit<IngestConfig,
     port: config.port,
     host,
     tokens: config.tokens,
-    limits,
+    limits: {
+      ...limits,
+      ackTimeoutMs: Math.min(limits.ackTimeoutMs, longestTimerMs),
+      answerTimeoutMs: Math.min(limits.answerTimeoutMs, longestTimerMs),
+    },
     onFailure: config.onFailure ?? ((): void => undefined),
   };
 }

@@ -13,6 +13,7 @@ import { type EventCodec, eventCodec } from '#engine/codec/event-codec.ts';
 import { WriterSchemas } from '#engine/codec/writer-schemas.ts';
 import type { Stream } from '#engine/topology/stream.ts';
 import { ClientError } from '../client-error.ts';
+import { callAfter } from '../timer.ts';
 import { HttpProblem } from './http-problem.ts';
 import { type IngestConfig, resolveIngest } from './ingest-config.ts';
 import { foreignness } from './local-only.ts';
@@ -131,11 +132,11 @@ class IngestEndpoint implements Ingest {
 
   stop(timeoutMs = 10_000): Promise<void> {
     this.#stopping ??= new Promise((resolve) => {
-      const limit = setTimeout(() => {
+      const undo = callAfter(timeoutMs, () => {
         this.#server.closeAllConnections();
-      }, timeoutMs);
+      });
       this.#server.close(() => {
-        clearTimeout(limit);
+        undo();
         resolve();
       });
       this.#server.closeIdleConnections();
