@@ -1,5 +1,6 @@
 /** The offsets of a partition's committed records, read from Kafka: what an audit holds against what became of them. */
 import { EngineError } from '../../engine-error.ts';
+import { systemClock } from '../../log/clock.ts';
 import type { KafkaReader } from './kafka-reader.ts';
 
 export interface OffsetsFound {
@@ -20,6 +21,12 @@ export interface PartitionRange {
 
 /** Leaders may move meanwhile; who reads on is not kept waiting for a broker that stands still. */
 const standstillMs = 30_000;
+/**
+ * How soon, and how long, an end before the range's is looked at again: a leader that was just elected may not know for a moment how
+ * far its predecessor had come (KIP-207). Then it is believed: the topic was made anew.
+ */
+const endPollMs = 50;
+const endWaitMs = 5_000;
 
 /**
  * The offsets in a range, about `chunk` at a time; the last one may be empty.
@@ -27,7 +34,7 @@ const standstillMs = 30_000;
  * @throws the signal's reason; EngineError `kafka-unreachable` when nothing comes for 30 s, and as `KafkaReader.assign` and `PartitionReader.take`
  */
 export async function* committedOffsets(
-  reader: KafkaReader,
+  reader: Pick<KafkaReader, 'assign' | 'unassign'>,
   { topic, partition, from, to }: PartitionRange,
   chunk: number,
   signal: AbortSignal,
@@ -46,6 +53,7 @@ export async function* committedOffsets(
   const ended = AbortSignal.any([signal, stuck.signal]);
   try {
     let found: number[] = [];
+    let believeEndAtMs = Infinity;
     while (reading.position < to) {
       timer.refresh();
       await reading.settled(ended);
@@ -56,8 +64,13 @@ export async function* committedOffsets(
         if (reading.position >= to) return;
         found = [];
       }
-      // A topic that was made anew ends before `to`.
-      if (reading.isAtEnd) break;
+      if (!reading.isAtEnd || reading.position >= to) {
+        believeEndAtMs = Infinity;
+        continue;
+      }
+      if (believeEndAtMs === Infinity) believeEndAtMs = performance.now() + endWaitMs;
+      if (performance.now() > believeEndAtMs) break;
+      await systemClock.sleep(endPollMs, ended);
     }
     yield { found, to, isLast: true };
   } finally {
