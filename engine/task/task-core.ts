@@ -168,9 +168,17 @@ export class TaskCore {
     this.#phase = 'open';
   }
 
-  /** Loads a changelog, oldest entry first; before the first step. `isCompacted` says that each key comes once: that is faster. */
-  restore(entries: Iterable<ChangelogEntry>, isCompacted = false): void {
-    this.#state.restore(entries, isCompacted);
+  /** Loads a changelog, oldest entry first; before the first step. */
+  restore(entries: Iterable<ChangelogEntry>): void {
+    this.#state.restore(entries);
+  }
+
+  /**
+   * As `restore`, of a changelog that has each key once, in any order: to be gone through to its end before the first step. It pauses
+   * after some milliseconds of work, so that a driver can let others run.
+   */
+  restoring(entries: readonly ChangelogEntry[]): Generator<undefined, void> {
+    return this.#state.restoring(entries);
   }
 
   /** The committed state as changelog entries in the order of their keys. There must be no open transaction. */

@@ -26,6 +26,9 @@ import type { ChangelogEntry, Position, Source } from './task-io.ts';
 import type { InputPlan, TaskPlan } from './task-plan.ts';
 import { Watermark, type PartitionClock } from './watermark.ts';
 
+/** Between pauses of a restore: some 5 ms. */
+const entriesPerStep = 1_000;
+
 export class TaskState {
   readonly keys: KeyStore;
   readonly watermark = new Watermark();
@@ -148,16 +151,23 @@ export class TaskState {
     this.#schemaWritten = true;
   }
 
-  /** Loads a changelog, oldest entry first, into a new state. `isCompacted` says that each key comes once, which is faster. */
-  restore(entries: Iterable<ChangelogEntry>, isCompacted: boolean): void {
-    const latest = isCompacted ? [...entries] : newestOfEach(entries);
-    const schema = latest.find(({ key }) => key.equals(schemaKey))?.value;
+  /** Loads a changelog, oldest entry first, into a new state. */
+  restore(entries: Iterable<ChangelogEntry>): void {
+    const steps = this.restoring(newestOfEach(entries));
+    while (steps.next().done !== true);
+  }
+
+  /** As `restore`, of a changelog that has each key once, with a pause after every thousand. */
+  *restoring(entries: readonly ChangelogEntry[]): Generator<undefined, void> {
+    const schema = entries.find(({ key }) => key.equals(schemaKey))?.value;
     // States of an older schema are all written again with the next commit.
     const isOlder = schema !== undefined && schema !== null && this.#codec.useWriter(schema);
-    for (const { key, value } of latest) {
+    for (let i = 0; i < entries.length; i += 1) {
+      const { key, value } = entries[i]!;
       if (value !== null) this.#load(key, value);
+      if (i % entriesPerStep === entriesPerStep - 1) yield;
     }
-    this.#schemaWritten = latest.length > 0 && !isOlder;
+    this.#schemaWritten = entries.length > 0 && !isOlder;
     if (isOlder) this.keys.touchAll();
   }
 

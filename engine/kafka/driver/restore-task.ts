@@ -7,12 +7,14 @@
  *     a topic that was made anew since does not come here (task-stores.ts, I2): its offset may well fit.
  * I3  A store that cannot be emptied, written or read any more (a full disk) is given up for this life of the task; the restore goes
  *     on without it.
+ * I4  Others run meanwhile: heartbeats go on however much there is to read and to load.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { KafkaReader } from '../reader/kafka-reader.ts';
 import type { PartitionReader } from '../reader/partition-reader.ts';
 import type { ChangelogEntry } from '../../task/task-io.ts';
 import type { TaskCore } from '../../task/task-core.ts';
+import { loadState } from './load-state.ts';
 import type { StateStore } from './state-store.ts';
 import { VolatileStore } from './state-store.ts';
 
@@ -50,7 +52,7 @@ export async function restoreTask(restoring: Restoring): Promise<StateStore> {
         reader.unassign(changelog);
       }
       signal.throwIfAborted();
-      core.restore(await ofStore(() => [...store.entries()]), true);
+      await loadState(core, await ofStore(() => [...store.entries()]), signal);
       store.restored();
       return store;
     } catch (error) {
