@@ -70,6 +70,20 @@ it('ends a wait when it is stopped', async () => {
   expect(getEventListeners(stopping.signal, 'abort')).toEqual([]);
 });
 
+it('lets as many partitions as there are be stopped by one signal, without a warning', async () => {
+  const warnings: Error[] = [];
+  const hear = (warning: Error): void => void warnings.push(warning);
+  process.on('warning', hear);
+  const stopping = new AbortController();
+  const captures = await Promise.all(Array.from({ length: 20 }, () => captureOf(1, stopping.signal)));
+  await turn();
+  process.off('warning', hear);
+  stopping.abort(new Error('stopped'));
+  const outcomes = await Promise.allSettled(captures.map(({ run }) => run));
+  expect(outcomes.map(({ status }) => status)).toEqual(captures.map(() => 'rejected'));
+  expect(warnings).toEqual([]);
+});
+
 it('keeps nothing of the waits that are over', async () => {
   const waits = 5_000;
   const stopping = new AbortController();

@@ -4,6 +4,7 @@
  * I1  Nothing beyond the end is waited for; what was fetched with the rest may be given too.
  * I2  It ends when its last end is reached, also where control records or compaction leave no record to see there.
  */
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EngineError } from '../../engine-error.ts';
 import type { LogRecord } from '../../log/log.ts';
@@ -59,6 +60,8 @@ export class PartitionCapture {
 
   /** Resolves when the last end is reached. @throws EngineError `recording`, or of the reader; the reason of `signal` */
   async run(signal: AbortSignal): Promise<void> {
+    // All partitions of a window listen to it, each once: Node takes more than ten for a leak, and says so on stderr.
+    setMaxListeners(0, signal);
     for (;;) {
       signal.throwIfAborted();
       if (this.isComplete) return;
