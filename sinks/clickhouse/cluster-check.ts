@@ -6,7 +6,7 @@
  * I2  A server that is down hinders no start: those that answer are asked. It is checked at the next start.
  */
 import { ClickHouseError, type ClickHouseClient } from '@clickhouse/client';
-import { localName, onAll, type Cluster, type DatabaseTarget } from './cluster.ts';
+import { LEAST_WINDOW, localName, onAll, type Cluster, type DatabaseTarget } from './cluster.ts';
 import { SinkError, reasonOf } from './error.ts';
 import { classify, describeFailure } from './insert-error.ts';
 import type { Table } from './tables.ts';
@@ -194,7 +194,8 @@ async function refuseForgetfulReplicas(
   cluster: Cluster,
   database: string,
 ): Promise<void> {
-  const names = ['replicated_deduplication_window', 'replicated_deduplication_window_seconds'];
+  const least = { replicated_deduplication_window: LEAST_WINDOW, replicated_deduplication_window_seconds: 1 };
+  const names = Object.keys(least);
   const server = `concat(hostName(), ':', toString(tcpPort())) AS server`;
   const defaults = await ask<{ server: string; name: string; value: string }>(
     client,
@@ -208,12 +209,13 @@ WHERE database = {database:String} AND startsWith(engine, 'Replicated') AND ends
     { database },
   );
   for (const replica of replicas)
-    for (const setting of names) {
+    for (const [setting, atLeast] of Object.entries(least)) {
       const written = new RegExp(`\\b${setting}\\s*=\\s*(\\d+)`).exec(replica.engine_full)?.[1];
       const own = defaults.find((one) => one.server === replica.server && one.name === setting)?.value;
-      if (Number(written ?? own ?? 0) > 0) continue;
+      const remembered = Number(written ?? own ?? 0);
+      if (remembered >= atLeast) continue;
       throw mismatch(
-        `table ${database}.${replica.name} on ${replica.server} remembers no deduplication tokens (${setting} = 0): a ` +
+        `table ${database}.${replica.name} on ${replica.server} remembers ${remembered === 0 ? 'no' : 'too few'} deduplication tokens (${setting} = ${remembered}): a ` +
           `repeated insert would double its rows. On that server: ALTER TABLE \`${database}\`.\`${replica.name}\` MODIFY SETTING ${setting} = ` +
           (setting.endsWith('_seconds') ? '604800' : '10000'),
       );

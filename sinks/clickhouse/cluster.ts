@@ -27,6 +27,12 @@ export interface Cluster {
  * partitions of a topic and one insert a second for each, this is 16 minutes; it takes about 2 MB of memory at most.
  */
 export const DEDUPLICATION_WINDOW = 10_000;
+/**
+ * The least window of a table or target that a start takes. One insert may take 100 tokens of a table (native-insert.ts: one for each
+ * partition that it touches), of which only a quarter of a window is relied on (token-memory.ts), and the inserts of other partitions
+ * and sinks come in between.
+ */
+export const LEAST_WINDOW = 1_000;
 /** A replicated table forgets by age as well, by default after an hour. A week outlasts a weekend with the sink down. */
 const REPLICATED_WINDOW_SECONDS = 604_800;
 

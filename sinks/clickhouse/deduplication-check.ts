@@ -3,7 +3,7 @@
  * Measured (docs/exactly-once.md): a target with a window of 0 doubles when an insert is repeated.
  */
 import type { ClickHouseClient } from '@clickhouse/client';
-import { DEDUPLICATION_WINDOW, localName } from './cluster.ts';
+import { DEDUPLICATION_WINDOW, LEAST_WINDOW, localName } from './cluster.ts';
 import { SinkError } from './error.ts';
 import {
   fedFrom,
@@ -17,12 +17,6 @@ import {
   type KnownTable,
 } from './fed-tables.ts';
 import type { Table } from './tables.ts';
-
-/**
- * The least that is relied on. One insert may take 100 tokens of a table (native-insert.ts: one for each partition that it touches), a
- * quarter of a window counts for repetitions (token-memory.ts), and the inserts of other partitions and sinks come in between.
- */
-const LEAST_WINDOW = 1_000;
 
 /** Rejects with `table-mismatch`, naming the table and the statement that mends it, where a token would be forgotten. */
 export async function refuseForgetfulTables(
@@ -78,7 +72,7 @@ function refuseForgetful(known: KnownTable, table: Table, defaults: ReadonlyMap<
   const window = windowOf(known, defaults);
   if (window >= LEAST_WINDOW) return;
   const setting = windowSetting(known);
-  const few = window === 0 ? 'no deduplication tokens' : `too few deduplication tokens`;
+  const few = window === 0 ? 'no deduplication tokens' : 'too few deduplication tokens';
   throw new SinkError(
     'table-mismatch',
     `${place} remembers ${few} (${setting} = ${window}): a repeated insert would double its rows. ` +

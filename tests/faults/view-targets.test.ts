@@ -27,6 +27,16 @@ const window = 'SETTINGS non_replicated_deduplication_window = 10000';
 /** A batch in each partition. */
 const ROWS = 20;
 
+/** The smallest window that a start takes; a quarter of it is relied on. */
+const smallWindow = 1_000;
+
+/** More blocks than that, each of a row; in the values `?` is another number below 0 in each, of one partition of `last`. */
+const others = (run: Scene['run'], table: string, columns: string, values: string): Promise<void> =>
+  run(
+    `INSERT INTO ${table} (${columns}) SELECT ${values.replace('?', '-3 - 3 * toInt64(number)')} FROM numbers(${smallWindow / 4 + 5})
+     SETTINGS max_block_size = 1, min_insert_block_size_rows = 1, min_insert_block_size_bytes = 1`,
+  );
+
 interface Scene {
   readonly pipe: Pipe<EveryType>;
   readonly table: string;
@@ -160,27 +170,20 @@ test('owners that find a batch everywhere, one after another, change nothing', (
 
 describe('where a token may be forgotten, nothing is doubled, and it is told', () => {
   /** Blocks of others into a table, with a negative number by which the counts leave them out. */
-  const others = async (run: Scene['run'], table: string, columns: string, values: string): Promise<void> => {
-    for (let block = 0; block < 24; block += 1)
-      await run(
-        `INSERT INTO ${table} (${columns}) SETTINGS async_insert = 0 VALUES (${values.replace('?', String(-1 - block))})`,
-      );
-  };
-
   test.each<[string, number, (scene: Scene, database: string) => Promise<void>, RegExp]>([
     [
       "a view's target has taken more blocks than are relied on",
-      20,
+      smallWindow,
       ({ run }, database) => others(run, `${database}.last`, 'large', '?'),
-      /\d\d blocks went into views_\d+\.last since, which remembers 20/,
+      /\d{3} blocks went into views_\d+\.last since, which remembers 1000/,
     ],
     [
       'the window was made smaller and larger again',
-      20,
+      smallWindow,
       async ({ run, table }) => {
         // Times of changes are whole seconds.
         await new Promise((resolve) => setTimeout(resolve, 1100));
-        for (const size of [0, 20])
+        for (const size of [0, smallWindow])
           await run(`ALTER TABLE ${table} MODIFY SETTING non_replicated_deduplication_window = ${size}`);
       },
       /was altered or made anew since/,
@@ -255,7 +258,7 @@ describe('where a token may be forgotten, nothing is doubled, and it is told', (
   test('the table has taken more blocks than are relied on: a target that lacks the rows gets them by the statement that is told', () =>
     withViews(it.server.url, async ({ pipe, run, table, isAll, counts, dieHaving, finish }) => {
       const database = `views_${scenes}`;
-      await run(`ALTER TABLE ${table} MODIFY SETTING non_replicated_deduplication_window = 20`);
+      await run(`ALTER TABLE ${table} MODIFY SETTING non_replicated_deduplication_window = ${smallWindow}`);
       await run(`INSERT INTO ${database}.broken VALUES (1)`);
       pipe.send(events(ROWS));
       await dieHaving(() => isAll(inTable));
@@ -266,7 +269,7 @@ describe('where a token may be forgotten, nothing is doubled, and it is told', (
       expect(told).toHaveLength(2);
       for (const message of told)
         expect(message).toMatch(
-          /\d\d blocks went into views_\d+\.test_every_types since, which remembers 20/,
+          /\d{3} blocks went into views_\d+\.test_every_types since, which remembers 1000/,
         );
       // Each under a token of its own: whoever runs it twice changes nothing.
       for (const message of [...told, ...told]) await run(/INSERT INTO .*$/.exec(message)![0]);
@@ -281,7 +284,7 @@ test('a repetition that is refused for a while is judged again before it is sent
       proxy.decide = ({ insertInto }) => (insertInto === everyType.clickhouse.table ? reply : pass);
     };
     for (const each of [table, `${database}.target`, `${database}.last`])
-      await run(`ALTER TABLE ${each} MODIFY SETTING non_replicated_deduplication_window = 40`);
+      await run(`ALTER TABLE ${each} MODIFY SETTING non_replicated_deduplication_window = ${smallWindow}`);
     decide({ kind: 'cut-answer' });
     pipe.send(events(ROWS));
     await dieHaving(() => isAll(everywhere));
@@ -296,8 +299,7 @@ test('a repetition that is refused for a while is judged again before it is sent
     });
     await until(() => refusals > 4);
     expect(troubles).toEqual([]);
-    for (let block = 0; block < 45; block += 1)
-      await run(`INSERT INTO ${database}.last SETTINGS async_insert = 0 VALUES (${-1 - block})`);
+    await others(run, `${database}.last`, 'large', '?');
     proxy.decide = () => pass;
     await sink.drain();
     expect(await sink.stop(5000)).toBe(true);
