@@ -295,7 +295,7 @@ describe('while brokers fail', () => {
       isLost = true;
       // Of one record, but not of four.
       await configure(kafka, topic, 'max.message.bytes', '80');
-      await sleep(200);
+      await sleep(500);
       throw new Error('cut by the test');
     });
     const outcomes = await Promise.all([0, 1, 2, 3].map((n) => settled(send(topic, 'k', `${n}`))));
@@ -382,7 +382,7 @@ describe('while brokers fail', () => {
         if (isCut && name === 'Produce' && held.length === 0) throw new Error('cut by the test');
         return answer;
       },
-      1_000,
+      2_000,
     );
     await Promise.all([send(topic, on0, '0'), send(topic, on1, '1')]);
     isCut = true;
@@ -416,7 +416,7 @@ describe('while brokers fail', () => {
     const kafka = local.of(context);
     const { send } = opened(kafka, (_, call) => call());
     const sent = send('made-soon', 'k', 'v');
-    await sleep(300);
+    await sleep(100);
     await createTopics(kafka, [{ topic: 'made-soon' }]);
     await sent;
   });
