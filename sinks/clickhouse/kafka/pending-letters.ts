@@ -6,6 +6,7 @@
  *     those of the letters' partitions among them, and then the letters behind these, misses none that is not in its table.
  * I2  Memory is bounded: what is not read is counted.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { EngineError } from '#engine/engine-error.ts';
 import { answered } from '#engine/kafka/answered.ts';
 import type { KafkaReader } from '#engine/kafka/reader/kafka-reader.ts';
@@ -16,7 +17,7 @@ import { recordHeaderText } from '#engine/task/cloud-events.ts';
 export interface PendingLetters {
   /** `<topic>/<partition>/<offset>` of the records. */
   readonly origins: ReadonlySet<string>;
-  /** Offsets of the letters' topic that were not read: there is too much. */
+  /** Offsets of the letters' topic that were not read: there are too many. */
   readonly unread: number;
 }
 
@@ -31,6 +32,9 @@ export interface PendingConfig {
 
 const sinkSource = '/weir/sink/clickhouse';
 const chunk = 1_000;
+/** How soon, and how long, an end that lies too far back is looked at again: that of a leader just elected (KIP-207). */
+const endPollMs = 50;
+const endWaitMs = 5_000;
 /** Some 60 MB of them. */
 const maxLetters = 500_000;
 
@@ -63,14 +67,17 @@ async function readPartition(
   if (from >= end) return 0;
   const reading = await ask(reader.assign(topic, partition, from));
   try {
+    let foundAtMs = performance.now();
     while (reading.position < end && origins.size < maxLetters) {
       await ask(reading.settled(signal));
-      for (const record of reading.take(chunk)) {
+      const records = reading.take(chunk);
+      for (const record of records) {
         const origin = recordHeaderText(record, 'ce_id');
         if (origin !== undefined && recordHeaderText(record, 'ce_source') === sinkSource) origins.add(origin);
       }
-      // A topic that was made anew ends before that.
-      if (reading.isAtEnd) break;
+      if (records.length > 0) foundAtMs = performance.now();
+      else if (performance.now() - foundAtMs > endWaitMs) break;
+      else await sleep(endPollMs, undefined, { signal });
     }
     return Math.max(0, end - reading.position);
   } finally {
