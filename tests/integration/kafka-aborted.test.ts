@@ -84,7 +84,7 @@ it('commits more than the queue takes at once', async (context) => {
   const reader = await KafkaReader.connect({ kafka: { brokers: [proxy.address] } });
   try {
     // The coordinator answers before the marker is written.
-    await expect.poll(() => reader.offsetOf(large, 0, 'end')).toBe(records.length + 1);
+    await expect.poll(() => reader.offsetOf(large, 0, 'end'), { timeout: 30_000 }).toBe(records.length + 1);
   } finally {
     await reader.close();
   }

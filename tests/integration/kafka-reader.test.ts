@@ -252,7 +252,9 @@ describe('a topic that is deleted while it is read', () => {
     await admin.deleteTopics({ topics: ['deleted'] });
     await admin.disconnect();
     await expect
-      .poll(() => troubles.filter((message) => message === 'deleted/0 is not in Kafka any more').length)
+      .poll(() => troubles.filter((message) => message === 'deleted/0 is not in Kafka any more').length, {
+        timeout: 30_000,
+      })
       .toBeGreaterThan(1);
     expect(deleted!.unansweredMs).toBeGreaterThan(0);
     const producer = await producerOf(kafka);
