@@ -77,6 +77,8 @@ describe('a group', () => {
     expect(first.events).toHaveLength(1);
     release();
     const second = await joining;
+    // It asked to join before that; what happened while it waited for the answer it cannot know.
+    expect(second.member.heardAtMs).toBeLessThan(sinceMs);
     await until(() => first.events.length === 2);
     expect(sizes(first.member, second.member)).toEqual([2, 2]);
 

@@ -207,8 +207,10 @@ export class GroupMember {
 
   /** kafkajs gives up a join while the coordinator loads or moves; this does not. */
   async #joinUntilJoined(): Promise<void> {
+    let sentAtMs = 0;
     while (!this.#isLeaving()) {
       try {
+        sentAtMs = performance.now();
         await this.#group.joinAndSync();
         break;
       } catch (error) {
@@ -220,7 +222,8 @@ export class GroupMember {
       }
     }
     if (this.#isLeaving()) return;
-    this.#heardAtMs = performance.now();
+    // Not now: who was frozen with the answer at hand may have lost all of it since.
+    this.#heardAtMs = sentAtMs;
     this.#assignment = new Map(
       this.#group
         .assigned()
