@@ -61,7 +61,11 @@ function poisons({
     }),
     'key-mismatch': (n) => ({ key: `other-${n}`, value: codec.encode(item(n)) }),
     'time-ahead': (n) => ({ key: key(n), value: codec.encode(item(n, { at: Date.now() + 86_400_000 })) }),
-    rejected: (n) => ({ key: key(n), value: codec.encode(item(n, { id: `refused-${n}` })) }),
+    // A little ahead: what comes late is told as late, and nobody asks whether it were rejected.
+    rejected: (n) => ({
+      key: key(n),
+      value: codec.encode(item(n, { id: `refused-${n}`, at: Date.now() + 400 })),
+    }),
     tombstone: (n) => ({ key: key(n), value: null }),
     'no-key': (n) => ({ key: null, value: codec.encode(item(n)) }),
   };
