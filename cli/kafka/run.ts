@@ -94,7 +94,10 @@ export async function startRun(config: RunConfig): Promise<KafkaRun> {
   const undo: (() => Promise<unknown>)[] = [() => client.close()];
   try {
     step('announcing schemas');
-    const announced = await patiently(() => announcedSchemas(connection, signal), { timeoutMs: startMs, signal });
+    const announced = await patiently(() => announcedSchemas(connection, signal), {
+      timeoutMs: startMs,
+      signal,
+    });
     const edge = await startEdge(config, announced);
     undo.push(() => edge.stop(1_000));
     await announceSchemas(weirApp, edge, announced);
