@@ -237,7 +237,7 @@ describe('a partition', () => {
 describe('a topic that is deleted while it is read', () => {
   it('is told again and again, and its neighbours are read on', async (context) => {
     const kafka = local.of(context);
-    const topics = ['deleted', 'kept'];
+    const topics = ['gone', 'kept'];
     await createTopics(
       kafka,
       topics.map((topic) => ({ topic })),
@@ -249,10 +249,10 @@ describe('a topic that is deleted while it is read', () => {
     expect(troubles).toEqual([]);
     const admin = clientOf(kafka).admin();
     await admin.connect();
-    await admin.deleteTopics({ topics: ['deleted'] });
+    await admin.deleteTopics({ topics: ['gone'] });
     await admin.disconnect();
     await expect
-      .poll(() => troubles.filter((message) => message === 'deleted/0 is not in Kafka any more').length, {
+      .poll(() => troubles.filter((message) => message === 'gone/0 is not in Kafka any more').length, {
         timeout: 30_000,
       })
       .toBeGreaterThan(1);
