@@ -40,6 +40,8 @@ export class ItemLoad {
   readonly #encode: (item: Item) => Buffer;
   readonly #acknowledged = new Set<string>();
   readonly #given: string[] = [];
+  /** What librdkafka told last. */
+  readonly #heard: string[] = [];
   readonly #startedMs = performance.now();
   readonly #timer: NodeJS.Timeout;
   #sent = 0;
@@ -56,6 +58,10 @@ export class ItemLoad {
         this.#acknowledged.add(opaque as string);
       else this.#given.push(`${String(opaque)}: ${error.message}`);
     });
+    producer.on('event.error', ({ message }) => {
+      this.#heard.push(message);
+      if (this.#heard.length > 10) this.#heard.shift();
+    });
     this.#timer = setInterval(() => {
       this.#send();
     }, turnMs);
@@ -67,6 +73,7 @@ export class ItemLoad {
         'bootstrap.servers': config.kafka.bootstrapServers,
         'enable.idempotence': true,
         'linger.ms': 5,
+        'socket.timeout.ms': 10_000,
         dr_cb: true,
         log_level: 0,
       },
@@ -108,7 +115,8 @@ export class ItemLoad {
     });
     if (this.#acknowledged.size !== this.#sent)
       throw new Error(
-        `${this.#sent} items were sent, ${this.#acknowledged.size} acknowledged; given up: ${this.#given.slice(0, 5).join('; ')}`,
+        `${this.#sent} items were sent, ${this.#acknowledged.size} acknowledged; given up: ${this.#given.slice(0, 5).join('; ')}; ` +
+          `librdkafka told last: ${this.#heard.join('; ')}`,
       );
     return this.#acknowledged;
   }

@@ -304,7 +304,10 @@ test('a repetition that is refused for a while is judged again before it is sent
     await sink.drain();
     expect(await sink.stop(5000)).toBe(true);
     expect(troubles).toHaveLength(2);
-    expect(troubles[0]).toMatch(/blocks went into views_\d+\.last since/);
+    // The second, where it looks while they go in: merges make one part of old and new blocks.
+    expect(troubles[0]).toMatch(
+      /blocks went into views_\d+\.last since|rows of views_\d+\.last may have been/,
+    );
     expect(await counts()).toEqual(everywhere);
   }));
 
