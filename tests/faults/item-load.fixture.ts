@@ -8,6 +8,7 @@
  * librdkafka's idempotent producer, acks=all: what it repeats after a fault is in the log once. `stop` rejects when an item was
  * given up, so every id counts.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import RdKafka from 'node-rdkafka';
 import { eventCodec } from '#engine/codec/event-codec.ts';
 import { WriterSchemas } from '#engine/codec/writer-schemas.ts';
@@ -33,6 +34,10 @@ const turnMs = 20;
 const connectMs = 20_000;
 /** Faults of brokers last up to a minute. */
 const deliveryMs = 180_000;
+/** Longer than any broker stands still. */
+const stallMs = 90_000;
+/** Far more than reports take that librdkafka has made. */
+const reportsMs = 10_000;
 
 export class ItemLoad {
   readonly #producer: RdKafka.Producer;
@@ -73,7 +78,8 @@ export class ItemLoad {
         'bootstrap.servers': config.kafka.bootstrapServers,
         'enable.idempotence': true,
         'linger.ms': 5,
-        'socket.timeout.ms': 10_000,
+        // A connection that is given up delays some partitions by seconds, whose items would be late for a reason of the load's.
+        'socket.timeout.ms': stallMs,
         dr_cb: true,
         log_level: 0,
       },
@@ -107,7 +113,10 @@ export class ItemLoad {
         else reject(error instanceof Error ? error : new Error(JSON.stringify(error)));
       });
     });
-    this.#producer.poll();
+    // Flushed is not reported: reports reach this thread later, and none does once the producer is disconnected.
+    const reportedBy = performance.now() + reportsMs;
+    while (this.#acknowledged.size + this.#given.length < this.#sent && performance.now() < reportedBy)
+      await sleep(turnMs);
     await new Promise<void>((resolve) => {
       this.#producer.disconnect(1_000, () => {
         resolve();
