@@ -5,10 +5,22 @@ const source = {
   ssr: { resolve: { conditions: ['weir-source'] } },
 };
 
-/** Fault tests that wait for a minute most of their time: two at a time. */
+/** Fault tests that leave a processor idle most of their time: two at a time. */
 const waiting = [
-  'tests/faults/{broker-unreachable,frozen-kafka-commands,sink-clickhouse-down,sink-clock-jumps,view-targets}.test.ts',
-];
+  'broker-unreachable',
+  'changed-outside',
+  'client-brokers-killed',
+  'client-faults',
+  'clickhouse-cluster',
+  'frozen-kafka-commands',
+  'full-disk',
+  'killed-clickhouse',
+  'local-store',
+  'sink-backlog',
+  'sink-clickhouse-down',
+  'sink-clock-jumps',
+  'view-targets',
+].map((name) => `tests/faults/${name}.test.ts`);
 
 /** What both kinds of fault tests have. */
 const faults = {

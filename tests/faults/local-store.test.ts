@@ -1,12 +1,12 @@
 /** Local stores on a disk that is full, or whose files are damaged: the changelog is what counts, and nothing is lost. */
-import { execFileSync } from 'node:child_process';
-import { appendFile, mkdir, mkdtemp, open, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { seededRandom } from '#engine/replay/variation.ts';
 import { kafkaForFile } from '../integration/kafka.fixture.ts';
+import { fill, smallDisk } from '../support/small-disk.ts';
 import { ItemLoad } from './item-load.fixture.ts';
 import { foldingOn, proveExactlyOnce, untilFolded } from './proof.fixture.ts';
 import { type Worker, Workers } from './workers.fixture.ts';
@@ -23,38 +23,6 @@ async function directoryOf(name: string): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), `weir-${name}-`));
   undo.push(() => rm(directory, { recursive: true, force: true }));
   return directory;
-}
-
-/** A file system of its own, in memory. */
-async function smallDisk(sizeKib: number): Promise<string> {
-  const mount = join(await directoryOf('disk'), 'disk');
-  await mkdir(mount);
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${sizeKib}k`, 'weir-test', mount], { stdio: 'pipe' });
-  } catch (error) {
-    throw new Error(
-      'this test mounts a small file system: run it as root, in a container with CAP_SYS_ADMIN',
-      {
-        cause: error,
-      },
-    );
-  }
-  undo.push(() => Promise.resolve(execFileSync('umount', ['--lazy', mount])));
-  return mount;
-}
-
-/** Writes to a file until not a byte more goes in. */
-async function fill(path: string): Promise<void> {
-  for (let size = 1 << 16; size >= 1; size >>= 4) {
-    for (;;) {
-      try {
-        await appendFile(path, Buffer.alloc(size, 1));
-      } catch (error) {
-        if (error instanceof Error && 'code' in error && error.code === 'ENOSPC') break;
-        throw error;
-      }
-    }
-  }
 }
 
 const workersOf = (config: ConstructorParameters<typeof Workers>[0]): Workers => {
@@ -75,7 +43,7 @@ describe('a full disk', () => {
   it('keeps no task from going on without its store, which is brought up to date later', async (context) => {
     const kafka = local.of(context);
     const folding = await foldingOn(kafka, 'full');
-    const stateRoot = await smallDisk(8 * 1_024);
+    const stateRoot = await smallDisk(context, 8 * 1_024);
     const { bootstrapServers } = kafka;
     const workers = workersOf({ bootstrapServers, app: 'full', partitions: 4, stateRoot });
     const first = workers.start();

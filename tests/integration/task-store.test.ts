@@ -4,7 +4,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFile, lutimes, mkdir, readdir, readlink, rm, stat, symlink } from 'node:fs/promises';
+import { appendFile, lutimes, readdir, readlink, rm, stat, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
@@ -15,6 +15,7 @@ import {
   opened,
   writeNumber,
 } from '#engine/kafka/store/store.fixture.ts';
+import { smallDisk } from '../support/small-disk.ts';
 import { surviveDamages, surviveKills, writer } from './task-store.fixture.ts';
 
 test('SIGKILL at any time leaves what the first writes gave, with the offset of the last of them: 8 kills', () =>
@@ -81,81 +82,58 @@ test('a holder of another container that was frozen and goes on later writes int
 test('a file that is damaged anywhere is thrown away, or was not hurt: 100 random damages', () =>
   surviveDamages(100));
 
-/** A file system of its own of this many KiB. */
-async function onSmallDisk<T>(sizeKib: number, use: (mount: string) => Promise<T>): Promise<T> {
-  return inDirectory(async (directory) => {
-    const mount = join(directory, 'disk');
-    await mkdir(mount);
-    try {
-      execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${sizeKib}k`, 'weir-test', mount], { stdio: 'pipe' });
-    } catch (cause) {
-      throw new Error(
-        'this test mounts a small file system: run it as root, in a container with CAP_SYS_ADMIN',
-        {
-          cause,
-        },
+test('a full disk refuses writes from then on, keeps what was there, and is used again when it has room', async (context) => {
+  const mount = await smallDisk(context, 3 * 1024);
+  const directory = join(mount, 'store');
+  const { store } = await opened(directory);
+  let n = 1;
+  for (; n <= 20; n += 1) await store.write(writeNumber(n), n);
+  const filling: Promise<void>[] = [];
+  const full = {
+    code: 'disk-full',
+    message: expect.stringMatching(/store.*could not be written: .*space.*make room/i) as string,
+  };
+  let failure: unknown;
+  for (; n < 5_000 && failure === undefined; n += 1) {
+    filling.push(store.write(writeNumber(n, 1e9), n));
+    if (n % 10 === 0)
+      failure = await store.flushed().then(
+        () => undefined,
+        (error: unknown) => error,
       );
-    }
-    try {
-      return await use(mount);
-    } finally {
-      execFileSync('umount', ['--lazy', mount]);
-    }
-  });
-}
+  }
+  expect(failure).toMatchObject(full);
+  const outcomes = await Promise.allSettled(filling);
+  const firstRefused = outcomes.findIndex(({ status }) => status === 'rejected');
+  for (const outcome of outcomes.slice(firstRefused))
+    expect(outcome).toMatchObject({ status: 'rejected', reason: failure });
+  await expect(store.write([], n)).rejects.toBe(failure);
+  const { offset } = store;
+  await store.close();
 
-test('a full disk refuses writes from then on, keeps what was there, and is used again when it has room', () =>
-  onSmallDisk(3 * 1024, async (mount) => {
-    const directory = join(mount, 'store');
-    const { store } = await opened(directory);
-    let n = 1;
-    for (; n <= 20; n += 1) await store.write(writeNumber(n), n);
-    const filling: Promise<void>[] = [];
-    const full = {
-      code: 'disk-full',
-      message: expect.stringMatching(/store.*could not be written: .*space.*make room/i) as string,
-    };
-    let failure: unknown;
-    for (; n < 5_000 && failure === undefined; n += 1) {
-      filling.push(store.write(writeNumber(n, 1e9), n));
-      if (n % 10 === 0)
-        failure = await store.flushed().then(
-          () => undefined,
-          (error: unknown) => error,
-        );
-    }
-    expect(failure).toMatchObject(full);
-    const outcomes = await Promise.allSettled(filling);
-    const firstRefused = outcomes.findIndex(({ status }) => status === 'rejected');
-    for (const outcome of outcomes.slice(firstRefused))
-      expect(outcome).toMatchObject({ status: 'rejected', reason: failure });
-    await expect(store.write([], n)).rejects.toBe(failure);
-    const { offset } = store;
-    await store.close();
+  // Nothing can be added, and what is there can be read.
+  const still = await opened(directory);
+  expect([still.discarded, still.store.offset]).toEqual([[], offset]);
+  const content = contentOf(still.store.entries());
+  expect(content.size).toBeGreaterThan(20);
+  await still.store.close();
 
-    // Nothing can be added, and what is there can be read.
-    const still = await opened(directory);
-    expect([still.discarded, still.store.offset]).toEqual([[], offset]);
-    const content = contentOf(still.store.entries());
-    expect(content.size).toBeGreaterThan(20);
-    await still.store.close();
+  execFileSync('mount', ['-o', 'remount,size=20m', mount]);
+  const again = await opened(directory);
+  expect([again.discarded, again.store.offset]).toEqual([[], offset]);
+  expect(contentOf(again.store.entries())).toEqual(content);
+  await again.store.write(writeNumber(1), offset + 1);
+  await again.store.close();
+});
 
-    execFileSync('mount', ['-o', 'remount,size=20m', mount]);
-    const again = await opened(directory);
-    expect([again.discarded, again.store.offset]).toEqual([[], offset]);
-    expect(contentOf(again.store.entries())).toEqual(content);
-    await again.store.write(writeNumber(1), offset + 1);
-    await again.store.close();
-  }));
-
-test('a disk that is full from the start is an error that says so', () =>
-  onSmallDisk(64, async (mount) => {
-    const filler = join(mount, 'filler');
-    await expect(appendFile(filler, Buffer.alloc(1 << 20))).rejects.toMatchObject({ code: 'ENOSPC' });
-    await expect(opened(join(mount, 'store'))).rejects.toMatchObject({ code: 'disk-full' });
-    await rm(filler);
-    await (await opened(join(mount, 'store'))).store.close();
-  }));
+test('a disk that is full from the start is an error that says so', async (context) => {
+  const mount = await smallDisk(context, 64);
+  const filler = join(mount, 'filler');
+  await expect(appendFile(filler, Buffer.alloc(1 << 20))).rejects.toMatchObject({ code: 'ENOSPC' });
+  await expect(opened(join(mount, 'store'))).rejects.toMatchObject({ code: 'disk-full' });
+  await rm(filler);
+  await (await opened(join(mount, 'store'))).store.close();
+});
 
 test(
   '1,000,000 entries: written and loaded for a CPU time that a restart can afford',

@@ -2,9 +2,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { weirApp } from '#cli/app.ts';
-import { until } from './embedded-clickhouse.fixture.ts';
-import { startLoad } from './link-load.fixture.ts';
-import { clickHousePid, endpointOf, inDirectory, inspect, inStack, startWeir } from './weir.fixture.ts';
+import { until } from '../integration/embedded-clickhouse.fixture.ts';
+import { startLoad } from '../integration/link-load.fixture.ts';
+import {
+  clickHousePid,
+  endpointOf,
+  inDirectory,
+  inspect,
+  inStack,
+  startWeir,
+} from '../integration/weir.fixture.ts';
 
 const randomMs = (longestMs: number): number => Math.random() * longestMs;
 
