@@ -23,7 +23,7 @@ import { batchBytesOf } from '../producer/record-batch.ts';
 import { type Letter, redrivenRecord } from './letter.ts';
 import { originalOf } from './original-record.ts';
 import { markOf, redrivenOrigins, redrivenTopic } from './redriven-marks.ts';
-import { Retentions } from './retention.ts';
+import { Retentions, timeToWrite } from './retention.ts';
 import { TransactionalWriter } from './transactional-writer.ts';
 
 /** Of every redrive in a cluster: one at a time. */
@@ -33,7 +33,10 @@ export interface RedriveConfig {
   readonly connection: KafkaConnection;
   /** Some at a time; an origin that comes again is redriven once. */
   readonly letters: Iterable<readonly Letter[]> | AsyncIterable<readonly Letter[]>;
-  /** Write with the time of now what is too old for its topic (retention.ts); without it, it is refused. */
+  /**
+   * Write with the time of now what is too old for its topic (retention.ts); without it, it is refused. What may not be too old,
+   * since its topic's retention cannot be read, is refused in any case.
+   */
   readonly renewsTime?: boolean;
   /** Of one transaction; 100 by default. */
   readonly maxRecords?: number;
@@ -177,11 +180,10 @@ class Redrive {
         return undefined;
       }
       const { original } = found;
-      const refusal = await this.#retentions.refusalOf(letter.topic, original.timestampMs, signal);
-      if (refusal === undefined) return { letter, record: redrivenRecord(letter, original) };
-      if (renewsTime)
-        return { letter, record: redrivenRecord(letter, { ...original, timestampMs: Date.now() }) };
-      this.#refuse(letter, refusal);
+      const refused = await this.#retentions.refusalOf(letter.topic, original.timestampMs, signal);
+      const time = timeToWrite(refused, original.timestampMs, { renewsTime, nowMs: Date.now() });
+      if (!('refusal' in time)) return { letter, record: redrivenRecord(letter, { ...original, ...time }) };
+      this.#refuse(letter, time.refusal);
     } catch (error) {
       if (this.#isStopped()) return undefined;
       if (!(error instanceof EngineError && error.code === 'unknown-topic')) throw error;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { tooOld } from './retention.ts';
+import { timeToWrite, tooOld } from './retention.ts';
 
 const day = 86_400_000;
 const nowMs = Date.UTC(2026, 4, 5);
@@ -42,5 +42,22 @@ describe('a record that is older than its topic keeps', () => {
     const short = settings({ 'retention.ms': '600000' });
     expect(tooOld('t', short, nowMs - 299_000, nowMs)).toBeUndefined();
     expect(tooOld('t', short, nowMs - 301_000, nowMs)).toBeDefined();
+  });
+});
+
+describe('the time that a record is written with', () => {
+  const tooOldOnes = { reason: 'too old', isTooOld: true };
+  const unknown = { reason: 'the retention of topic t cannot be read', isTooOld: false };
+
+  test.each([
+    [undefined, false, { timestampMs: 5 }],
+    [undefined, true, { timestampMs: 5 }],
+    [tooOldOnes, false, { refusal: tooOldOnes.reason }],
+    [tooOldOnes, true, { timestampMs: nowMs }],
+    [unknown, false, { refusal: unknown.reason }],
+    // It may be new: another time than its own would be wrong, and nobody would see it.
+    [unknown, true, { refusal: unknown.reason }],
+  ])('refused for %j, to be renewed %s: %j', (refused, renewsTime, expected) => {
+    expect(timeToWrite(refused, 5, { renewsTime, nowMs })).toEqual(expected);
   });
 });

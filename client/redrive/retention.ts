@@ -36,6 +36,23 @@ export function tooOld(
   );
 }
 
+/** Why a record is not to be written with its time. */
+export interface TimeRefused {
+  readonly reason: string;
+  /** Whether it is too old for certain: then the time of now mends it. Else its topic's retention may not be read. */
+  readonly isTooOld: boolean;
+}
+
+/** The time to write a record with, or why it is not to be written: only what is too old for certain may get another. */
+export function timeToWrite(
+  refused: TimeRefused | undefined,
+  timestampMs: number,
+  { renewsTime, nowMs }: { readonly renewsTime: boolean; readonly nowMs: number },
+): { readonly timestampMs: number } | { readonly refusal: string } {
+  if (refused === undefined) return { timestampMs };
+  return renewsTime && refused.isTooOld ? { timestampMs: nowMs } : { refusal: refused.reason };
+}
+
 /** Asks for the settings of each topic once. `close` it at the end. */
 export class Retentions {
   readonly #connection: KafkaConnection;
@@ -47,16 +64,17 @@ export class Retentions {
   }
 
   /** As `tooOld`, or that the settings may not be read. @throws EngineError `kafka-unreachable`; the signal's reason */
-  async refusalOf(topic: string, timestampMs: number, signal: AbortSignal): Promise<string | undefined> {
+  async refusalOf(topic: string, timestampMs: number, signal: AbortSignal): Promise<TimeRefused | undefined> {
     try {
       const settings =
         this.#settings.get(topic) ??
         (await patiently(() => this.#ask(topic), { timeoutMs: patienceMs, signal }));
       this.#settings.set(topic, settings);
-      return tooOld(topic, settings, timestampMs, Date.now());
+      const reason = tooOld(topic, settings, timestampMs, Date.now());
+      return reason === undefined ? undefined : { reason, isTooOld: true };
     } catch (error) {
       if (!(error instanceof EngineError && error.code === 'kafka-refused')) throw error;
-      return error.message;
+      return { reason: error.message, isTooOld: false };
     }
   }
 
