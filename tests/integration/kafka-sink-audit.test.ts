@@ -14,6 +14,8 @@ import { isClean } from '#sinks/clickhouse/kafka/audit-topic.ts';
 import { auditTopics } from '#sinks/clickhouse/kafka/audit-topics.ts';
 import { startKafkaSink } from '#sinks/clickhouse/kafka/kafka-sink.ts';
 import { sinkGroup } from '#sinks/clickhouse/kafka/names.ts';
+import { formatIntent } from '#sinks/clickhouse/intent.ts';
+import { ENCODER_VERSION } from '#sinks/clickhouse/native/block-encoder.ts';
 import { prepareTables } from '#sinks/clickhouse/prepare-tables.ts';
 import { tableOf } from '#sinks/clickhouse/tables.ts';
 import { weir } from './cli-process.fixture.ts';
@@ -190,8 +192,8 @@ async function compactSchemas(admin: Admin, bootstrapServers: string, count: num
 
 it('tells what compaction took from what retention took too early, and knows letters before they are rows', async (context) => {
   const { bootstrapServers } = local.of(context);
-  const scene: SinkScene = await openScene(local.of(context), clickHouse.server.url, [1, 1]);
-  const [taken, untaken] = scene.streams.map(({ topic }) => topic);
+  const scene: SinkScene = await openScene(local.of(context), clickHouse.server.url, [1, 1, 1, 1]);
+  const [taken, untaken, promised, kept] = scene.streams.map(({ topic }) => topic);
   const admin = clientOf(local.of(context)).admin();
   await admin.connect();
   try {
@@ -215,14 +217,28 @@ it('tells what compaction took from what retention took too early, and knows let
     expect(compacted.compacted).toBeGreaterThan(0);
     expect(compacted.present).toBeGreaterThan(0);
 
-    await scene.writer.write([scene.streams[1]!], 10);
-    await commitAs(sinkGroup(scene.app), scene.connection, { topic: untaken!, offset: 3, metadata: '' });
-    await admin.fetchTopicOffsets(untaken!);
-    await admin.deleteTopicRecords({ topic: untaken!, partitions: [{ partition: 0, offset: '5' }] });
+    await scene.writer.write(scene.streams.slice(1), 10);
+    // Of one promise nothing went in, of the other all but the letter of 4.
+    const intent = { to: 8, encoder: ENCODER_VERSION, incarnation: '', memory: '', excluded: [4] };
+    for (const [topic, metadata] of [
+      [untaken!, ''],
+      [promised!, formatIntent(3, intent)],
+      [kept!, formatIntent(3, intent)],
+    ] as const) {
+      await commitAs(sinkGroup(scene.app), scene.connection, { topic, offset: 3, metadata });
+      await admin.fetchTopicOffsets(topic);
+      await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '5' }] });
+    }
+    const ofKept = `${scene.app}.${scene.streams[3]!.clickhouse.table}`;
+    await scene.client.command({
+      query: `INSERT INTO ${ofKept} (_topic, _offset) SELECT '${kept!}', arrayJoin([3, 5, 6, 7])`,
+    });
     await admin.createPartitions({ topicPartitions: [{ topic: taken!, count: 3 }] });
     const { audits, unchecked } = await auditTopics(scene);
     expect(audits.filter((one) => !isClean(one))).toEqual([
       expect.objectContaining({ topic: untaken, start: 5, position: 3, lost: 2, firstLost: 3 }),
+      expect.objectContaining({ topic: promised, start: 5, lost: 2, firstLost: 3, inDoubtTo: 8 }),
+      expect.objectContaining({ topic: kept, start: 5, lost: 1, firstLost: 4, inDoubtTo: 8 }),
     ]);
     expect(unchecked).toEqual(
       [1, 2].map((partition) => ({

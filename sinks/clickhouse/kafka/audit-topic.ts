@@ -14,9 +14,10 @@ import type { Committed } from '#engine/log/log.ts';
 import { parseIntent } from '../intent.ts';
 import { qualified, type Table } from '../tables.ts';
 import { type AuditCounts, Tally } from './audit-tally.ts';
+import { lostBefore, type LostOffsets, type LostSources } from './lost-offsets.ts';
 
 /** What was found in a partition, in [start, position). */
-export interface TopicAudit extends AuditCounts {
+export interface TopicAudit extends AuditCounts, LostOffsets {
   readonly table: string;
   readonly topic: string;
   readonly partition: number;
@@ -26,14 +27,11 @@ export interface TopicAudit extends AuditCounts {
   readonly position: number;
   /** Where the topic ends: from the position to here nothing was compared. */
   readonly end: number;
-  /** Offsets that were neither committed nor promised when retention had removed them: [firstLost, start). */
-  readonly lost: number;
-  readonly firstLost: number | null;
   /** Records that were promised and may be on their way: [position, to); null without a promise. */
   readonly inDoubtTo: number | null;
 }
 
-/** Whether anything is off: something in doubt is settled by a sink that runs. */
+/** Whether anything is off: something in doubt that Kafka still has is settled by a sink that runs. */
 export const isClean = (audit: TopicAudit): boolean =>
   audit.missing +
     audit.lost +
@@ -43,16 +41,12 @@ export const isClean = (audit: TopicAudit): boolean =>
     audit.unexpected ===
   0;
 
-export interface AuditSources {
+export interface AuditSources extends LostSources {
   readonly reader: KafkaReader;
-  readonly client: ClickHouseClient;
   /** Where dead letters go; undefined where there is no such table. */
   readonly deadLetterTable: Table | undefined;
   /** Records with a dead letter of the sink's that may not be in that table yet, as `<topic>/<partition>/<offset>`. */
   readonly pendingLetters: ReadonlySet<string>;
-  readonly signal: AbortSignal;
-  /** The group's position as it is when this is called. */
-  readonly positionNow: (table: Table, partition: number) => Promise<Committed | undefined>;
 }
 
 const chunk = 20_000;
@@ -102,7 +96,7 @@ export async function auditTopic(
     start,
     position,
     end,
-    ...(await lostBefore(sources, table, partition, { start, covered })),
+    ...(await lostBefore(sources, table, partition, { start, committed })),
     ...tally.result(),
     inDoubtTo: covered > position ? covered : null,
   };
@@ -111,19 +105,6 @@ export async function auditTopic(
 /** Up to where a position takes records for done: to the end of what it promises, if it does. */
 const coveredBy = ({ offset, metadata }: Committed, place: string): number =>
   parseIntent(offset, metadata, place)?.to ?? offset;
-
-/** What a sink that goes on meanwhile has come past is not lost: its position is asked after the start. */
-async function lostBefore(
-  { positionNow }: AuditSources,
-  table: Table,
-  partition: number,
-  { start, covered }: { readonly start: number; readonly covered: number },
-): Promise<Pick<TopicAudit, 'lost' | 'firstLost'>> {
-  if (start <= covered) return { lost: 0, firstLost: null };
-  const now = await positionNow(table, partition);
-  const from = now === undefined ? covered : coveredBy(now, `${table.stream.topic}/${partition}`);
-  return from < start ? { lost: start - from, firstLost: from } : { lost: 0, firstLost: null };
-}
 
 interface Range {
   readonly partition: number;
