@@ -10,6 +10,7 @@
  *     at each start: it may give an offset again, and what is new must not be taken for a repetition.
  */
 import { SinkError } from './error.ts';
+import { rangesOf } from './offset-ranges.ts';
 
 export interface Intent {
   /** The range ends before this offset. */
@@ -33,7 +34,7 @@ const MARK = 'weir-intent';
  * (what is excluded in base 36, from `from`; `log` only where it has an incarnation, `memory` only where there are views).
  */
 export function formatIntent(from: number, intent: Intent): string {
-  const excluded = ranges(intent.excluded).map(([first, last]) =>
+  const excluded = rangesOf(intent.excluded).map(([first, last]) =>
     first === last ? short(first - from) : `${short(first - from)}-${short(last - from)}`,
   );
   const log = intent.incarnation === '' ? '' : ` log=${intent.incarnation}`;
@@ -74,16 +75,6 @@ export function tokenOf(
   to: number,
 ): string {
   return `weir/${incarnation === '' ? '' : `${incarnation}/`}${topic}/${partition}/${from}-${to}`;
-}
-
-function ranges(offsets: readonly number[]): [first: number, last: number][] {
-  const found: [number, number][] = [];
-  for (const offset of offsets) {
-    const last = found.at(-1);
-    if (last !== undefined && last[1] === offset - 1) last[1] = offset;
-    else found.push([offset, offset]);
-  }
-  return found;
 }
 
 function expand(from: number, text: string): number[] {

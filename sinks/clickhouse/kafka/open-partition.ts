@@ -11,18 +11,16 @@ import type { KafkaReader } from '#engine/kafka/reader/kafka-reader.ts';
 import type { KafkaCluster } from '#engine/kafka/reader/kafkajs-cluster.ts';
 import { type KafkaPartitionSource, kafkaPartitionSource } from '#engine/kafka/reader/partition-source.ts';
 import type { PartitionSource } from '#engine/log/log.ts';
-import { countPresent } from '../audit.ts';
 import { SinkError } from '../error.ts';
-import { parseIntent } from '../intent.ts';
 import { partitionPorts, type Shared, type TableParts } from '../partition-wiring.ts';
 import { retryTransient } from '../retry.ts';
 import type { Open } from '../running-partition.ts';
 import { confirmed } from './confirmed.ts';
 import { fencePartition } from './fence-partition.ts';
-import { setPositionsCommand, toEarliestCommand } from './group-command.ts';
 import { LetterWriter, type LetterWriting } from './letter-writer.ts';
 import { letterTransactionalId } from './names.ts';
 import { lastOffsets, positionsLost } from './refuse-lost-positions.ts';
+import { remedyForLost } from './remedy-for-lost.ts';
 
 /** What all partitions of a sink on Kafka share. */
 export interface KafkaShared {
@@ -52,7 +50,12 @@ export function opening(kafka: KafkaShared, parts: TableParts, partition: number
     const owner = { topic, partition, transactionalId, member };
     const writer = new LetterWriter(kafka.letters, owner);
     const remedy = (offset: number): Promise<string> =>
-      patiently(() => remedyForLost(kafka, parts, source, offset, stop));
+      patiently(async () => {
+        const { group, letters, reader, shared } = kafka;
+        const place = { connection: letters.connection, group, table: parts.table, topic, partition };
+        const committed = await source.committed();
+        return remedyForLost({ place, client: shared.client, reader, committed, stop }, offset);
+      });
     return {
       ports: partitionPorts(
         kafka.shared,
@@ -83,35 +86,11 @@ async function startOf(
   throw positionsLost([{ table, partition, last }], letters.connection, group);
 }
 
-/**
- * The command to go on without records that are gone from `offset` on. Where they were promised and the rows of the promise are in the table,
- * those of its records that are left must not be read anew.
- */
-async function remedyForLost(
-  { group, letters: { connection }, reader, shared }: KafkaShared,
-  { table }: TableParts,
-  source: KafkaPartitionSource,
-  offset: number,
-  stop: AbortSignal,
-): Promise<string> {
-  const { topic, partition } = source;
-  const toEarliest = toEarliestCommand(connection, group, [source]);
-  const committed = await source.committed();
-  if (committed === undefined) return toEarliest;
-  const { offset: from, metadata } = committed;
-  const to = parseIntent(from, metadata, `${topic}/${partition}`)?.to ?? 0;
-  if (offset >= to) return toEarliest;
-  if ((await countPresent(shared.client, table, { topic, partition, from, to }, stop)) === 0)
-    return toEarliest;
-  const first = await reader.offsetOf(topic, partition, 'start');
-  return setPositionsCommand(connection, group, [{ topic, partition, offset: Math.max(first, to) }]);
-}
-
 interface Reading {
   readonly start: number;
   readonly stop: AbortSignal;
   readonly member: GroupMember;
-  /** What to do where records are gone. */
+  /** What to do where records are gone (remedy-for-lost.ts). */
   readonly remedy: (offset: number) => Promise<string>;
 }
 
@@ -150,10 +129,10 @@ function asSinkReads(
   };
 }
 
-function recordsLost(error: EngineError, command: string): SinkError {
+function recordsLost(error: EngineError, remedy: string): SinkError {
   return new SinkError(
     'records-lost',
-    `${error.message}. What is gone cannot be inserted; to go on without it, with every weir up stopped: ${command}`,
+    `${error.message}. What is gone cannot be inserted; to go on without it, with every weir up stopped${remedy}`,
     { cause: error },
   );
 }
