@@ -16,12 +16,23 @@ afterEach(() => {
 });
 
 const promised = { topic: 'test.things', partition: 2, from: 5, to: 8 };
+const recordAt = (offset: number): LogRecord => ({
+  offset,
+  key: null,
+  value: Buffer.alloc(1),
+  timestampMs: 0,
+  headers: {},
+});
 const pause = (durationMs: number): Promise<void> => {
   vi.advanceTimersByTime(durationMs);
   return Promise.resolve();
 };
 
-async function awaitRows(asksUntilThere: number, doAllAnswer: boolean): Promise<readonly SinkError[]> {
+async function awaitRows(
+  asksUntilThere: number,
+  doAllAnswer: boolean,
+  rejected: Batch['rejected'] = [],
+): Promise<readonly SinkError[]> {
   const troubles: SinkError[] = [];
   let asked = 0;
   const ports = {
@@ -33,6 +44,7 @@ async function awaitRows(asksUntilThere: number, doAllAnswer: boolean): Promise<
   } as Partial<PartitionPorts> as PartitionPorts;
   const batch = new Batch(5, new BlockEncoder(columnsOf(streamWith([]))), '');
   vi.spyOn(batch, 'rows', 'get').mockReturnValue(3);
+  vi.spyOn(batch, 'rejected', 'get').mockReturnValue(rejected);
   await haveAllRows(batch, { ports, promised, pause }, new AbortController().signal);
   expect(asked).toBe(asksUntilThere + 1);
   return troubles;
@@ -49,19 +61,18 @@ test('on a cluster, rows that a replica has are waited for, and not inserted aga
 });
 
 test('on a cluster, rows that no replica has were taken away: it is told with what to do', async () => {
-  const gone = /all replicas answer.*--topic test.things:2 --reset-offsets --to-offset 8 --execute/;
+  const gone = /all replicas answer.*--topic test.things:2 --reset-offsets --to-offset 8 --execute$/;
   expect((await awaitRows(1_000, true)).at(-1)?.message).toMatch(gone);
+  const rejected = [5, 7].map(
+    (offset) => ({ record: recordAt(offset), code: 'malformed', reason: '', mayResolve: false }) as const,
+  );
+  expect((await awaitRows(1_000, true, rejected)).at(-1)?.message).toMatch(
+    /--execute\. That also passes by offsets 5, 7, which .* have no dead letter yet/,
+  );
   expect((await awaitRows(1_000, false)).at(-1)?.message).toMatch(/waiting for the one that has/);
 });
 
 test('rows that the table refuses now, though it took them before, stop the partition and say why', async () => {
-  const record = (offset: number): LogRecord => ({
-    offset,
-    key: null,
-    value: Buffer.alloc(1),
-    timestampMs: 0,
-    headers: {},
-  });
   const refuse = (outcome: InsertOutcome): Promise<void> => {
     const encoders = columnsOf(streamWith([]));
     const batch = new Batch(5, new BlockEncoder(encoders), '');
@@ -69,7 +80,7 @@ test('rows that the table refuses now, though it took them before, stop the part
     const ports = {
       source: {
         endOffset: () => 8,
-        read: (from: number) => [5, 6, 7].filter((offset) => offset >= from).map(record),
+        read: (from: number) => [5, 6, 7].filter((offset) => offset >= from).map(recordAt),
       },
       readRow: (of: LogRecord) => ({ event: { id: 'x', at: 0 }, record: of, deleted: false }),
       present: () => Promise.resolve(0),

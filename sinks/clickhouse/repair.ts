@@ -15,6 +15,7 @@ import { createHash } from 'node:crypto';
 import { Batch } from './batch.ts';
 import { SinkError } from './error.ts';
 import { tokenOf } from './intent.ts';
+import { describeOffsets } from './offset-ranges.ts';
 import type { PartitionPorts, Replicas } from './partition-ports.ts';
 import { describePromise, readRange, type Promised } from './promised-batch.ts';
 
@@ -67,7 +68,7 @@ async function comeFromReplica(
   while (!(await isAllThere(batch, { ports, promised, pause }, stop))) {
     if (stop.aborted) throw new SinkError('stopped', `${place}: stopped`);
     const isGone = performance.now() >= lateAtMs && (await replicas.doAllAnswer(stop));
-    const what = isGone ? takenAway(promised) : WITH_A_REPLICA;
+    const what = isGone ? takenAway(batch, promised) : WITH_A_REPLICA;
     ports.onTrouble(new SinkError('clickhouse-transient', `${place}: ${what}`));
   }
 }
@@ -75,10 +76,19 @@ async function comeFromReplica(
 const WITH_A_REPLICA =
   'Keeper knows its token, but no replica that answers has its rows: waiting for the one that has';
 
-const takenAway = ({ topic, partition, to }: Promised): string =>
-  'Keeper knows its token, and all replicas answer, but none has its rows: a TTL, an ALTER DELETE or a DROP PARTITION took them away. ' +
-  'Put them back, or go on without them, with every weir up stopped: kafka-consumer-groups --bootstrap-server <brokers> ' +
-  `--group <app>.clickhouse-sink --topic ${topic}:${partition} --reset-offsets --to-offset ${to} --execute`;
+/** What the batch left out gets its dead letters together with the position after it. */
+function takenAway({ rejected }: Batch, { topic, partition, to }: Promised): string {
+  const unlettered = describeOffsets(rejected.map(({ record }) => record.offset));
+  return (
+    'Keeper knows its token, and all replicas answer, but they have not all of its rows: a TTL, an ALTER DELETE or a DROP PARTITION took them away. ' +
+    'Put them back, or go on without them, with every weir up stopped: kafka-consumer-groups --bootstrap-server <brokers> ' +
+    `--group <app>.clickhouse-sink --topic ${topic}:${partition} --reset-offsets --to-offset ${to} --execute` +
+    (unlettered === ''
+      ? ''
+      : `. That also passes by offsets ${unlettered}, which were set aside as bad and have no dead letter yet: they get it once the rows ` +
+        'are back, or when you write these records to the topic again')
+  );
+}
 
 /** Before it is done: whoever finds the batch repaired cannot know it. */
 async function tellOfViews(batch: Batch, { ports, promised }: Repairing, stop: AbortSignal): Promise<void> {
