@@ -4,6 +4,11 @@ import type { OffsetRange } from './audit.ts';
 import type { Fed, KnownTable } from './fed-tables.ts';
 import { quoteName, quoteText } from './value-type.ts';
 
+/** Offsets that were promised, and the incarnation of the log that they were promised in (intent.ts). */
+export interface PromisedRange extends OffsetRange {
+  readonly incarnation: string;
+}
+
 /**
  * For each view of the table itself, the statement that gives its target the rows of a range: the view's own SELECT over these
  * rows. Views of the targets take them from there. Each has a token of its own: servers before 26.1 know an INSERT SELECT without one by its
@@ -12,7 +17,7 @@ import { quoteName, quoteText } from './value-type.ts';
 export async function fillStatements(
   client: ClickHouseClient,
   { tables, feeds }: Fed,
-  { topic, partition, from, to }: OffsetRange,
+  { topic, partition, from, to, incarnation }: PromisedRange,
 ): Promise<string[]> {
   const [table] = tables;
   const filter = `_topic = ${quoteText(topic)} AND _partition = ${partition} AND _offset >= ${from} AND _offset < ${to}`;
@@ -21,7 +26,7 @@ export async function fillStatements(
     const names = (await columnsOf(client, view)).map(quoteName).join(', ');
     return (
       `INSERT INTO ${quoteName(target.database)}.${quoteName(target.name)} (${names}) SELECT ${names} FROM (${view.as_select}) ` +
-      `SETTINGS insert_deduplication_token = ${quoteText(`weir/fill/${view.database}.${view.name}/${topic}/${partition}/${from}-${to}`)}, ` +
+      `SETTINGS insert_deduplication_token = ${quoteText(`weir/fill/${view.database}.${view.name}/${incarnation === '' ? '' : `${incarnation}/`}${topic}/${partition}/${from}-${to}`)}, ` +
       'deduplicate_blocks_in_dependent_materialized_views = 1, max_insert_threads = 1, ' +
       `additional_table_filters = {${quoteText(`${source.database}.${source.name}`)}: ${quoteText(filter)}}`
     );

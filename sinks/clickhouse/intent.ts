@@ -6,8 +6,9 @@
  *     arrives later could make a record readable, and its row would then be lost under the old token.
  * I2  An intent fits the 4,096 bytes that Kafka allows for an offset's metadata (offset.metadata.max.bytes).
  * I3  The token follows from the log's incarnation, topic, partition and range alone. Whoever keeps a promise does it under the
- *     incarnation that made it. A log that outlives its processes (Kafka) has the incarnation ''. One in memory has another one
- *     at each start: it may give an offset again, and what is new must not be taken for a repetition.
+ *     incarnation that made it. A log that outlives its processes (Kafka) has the incarnation '', a topic there that took the place of
+ *     one of its name has its id (bound-topics.ts). A log in memory has another one at each start. They give an offset again, and
+ *     what is new must not be taken for a repetition.
  */
 import { SinkError } from './error.ts';
 import { rangesOf } from './offset-ranges.ts';

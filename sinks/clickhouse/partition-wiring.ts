@@ -107,7 +107,11 @@ export function partitionPorts(
       insertBatch({ shared, table, source, counters, memory, place, patiently }, batch, stop, options),
     mark: (stop) => patiently(() => unlessStopped(memory.mark(), stop), stop),
     judge: (from, to, mark, stop) =>
-      patiently(() => unlessStopped(memory.judge(mark, range(from, to)), stop), stop),
+      patiently(
+        () =>
+          unlessStopped(memory.judge(mark, { ...range(from, to), incarnation: shared.incarnation }), stop),
+        stop,
+      ),
     onTrouble: (error) => {
       shared.onTrouble(new SinkError(error.code, `table ${table.database}.${table.name}, ${error.message}`));
     },
@@ -170,7 +174,7 @@ async function insertBatch(
   let attempts = 0;
   const attempt = async (): Promise<Judgement | undefined> => {
     if (options.memory !== undefined) {
-      const range = { topic, partition, from, to: end };
+      const range = { topic, partition, from, to: end, incarnation: batch.incarnation };
       const judgement = await unlessStopped(to.memory.judge(options.memory, range), stop);
       if (judgement.kind !== 'remembered') return judgement;
     }

@@ -21,7 +21,6 @@
  */
 import { createHash } from 'node:crypto';
 import type { ClickHouseClient } from '@clickhouse/client';
-import type { OffsetRange } from './audit.ts';
 import { mayBeRefilled, partitionsUpTo, readBlocks, type Blocks } from './block-numbers.ts';
 import { localName } from './cluster.ts';
 import { reasonOf } from './error.ts';
@@ -34,7 +33,7 @@ import {
   type Fed,
   type KnownTable,
 } from './fed-tables.ts';
-import { fillStatements } from './fill-statements.ts';
+import { fillStatements, type PromisedRange } from './fill-statements.ts';
 import { classify } from './insert-error.ts';
 import type { Table } from './tables.ts';
 
@@ -60,7 +59,7 @@ export interface TokenMemory {
    */
   mark(): Promise<string>;
   /** Whether tokens of an insert that was promised with this mark are remembered. Rejects as `mark` does. */
-  judge(mark: string, range: OffsetRange): Promise<Judgement>;
+  judge(mark: string, range: PromisedRange): Promise<Judgement>;
 }
 
 /** A mark is read again after so long. Far fewer blocks than a window has go into a table meanwhile. */
@@ -128,7 +127,7 @@ async function judge(
   client: ClickHouseClient,
   table: Table,
   text: string,
-  range: OffsetRange,
+  range: PromisedRange,
 ): Promise<Judgement> {
   const { fed, mark: now, blocks } = await readMark(client, table);
   if (hasNoViews(fed)) return { kind: 'no-views' };

@@ -5,7 +5,10 @@
  *
  * I1  A topic is bound while its table has no rows of it, or, in a database of an earlier version, as it is found. With other
  *     rows there it is refused.
- * I2  A table that is emptied by TRUNCATE, or made anew, has forgotten its tokens: it is bound again.
+ * I2  Whoever emptied the table need not have emptied its memory of tokens (DELETE does not), nor that of the targets of its views:
+ *     tokens of a topic that took the place of another one have its id in them, as the log's incarnation (intent.ts). Those of the
+ *     first one have none. So each process that reads the bindings makes the same tokens, whenever it reads them.
+ * I3  The newest binding counts. Each is later than all before it, also where the clock was put back.
  *
  * Clusters before Apache Kafka 2.8 have no ids; there nothing is bound.
  */
@@ -16,6 +19,7 @@ import type { KafkaReader } from '#engine/kafka/reader/kafka-reader.ts';
 import type { KafkaCluster } from '#engine/kafka/reader/kafkajs-cluster.ts';
 import { topicIdOf } from '#engine/kafka/topic-id.ts';
 import { catchUp, createBookkeeping } from '../bookkeeping.ts';
+import { localName, onCluster } from '../cluster.ts';
 import { SinkError } from '../error.ts';
 import { qualified, type Table } from '../tables.ts';
 import { quoteName } from '../value-type.ts';
@@ -34,15 +38,16 @@ export interface TopicsConfig {
 }
 
 /**
- * Binds the tables' database to their topics, or sees that it is bound to them.
+ * Binds the tables' database to their topics, or sees that it is bound to them. Resolves to the incarnations of those that took the
+ * place of a former topic, by topic, in lower-case hexadecimal digits.
  *
  * @throws SinkError `other-log` that names every topic that was made anew and whose table has rows of the one before; EngineError
  *   `kafka-unreachable`, `kafka-refused`; as ClickHouse answers
  */
-export async function bindTopics(config: TopicsConfig): Promise<void> {
+export async function bindTopics(config: TopicsConfig): Promise<ReadonlyMap<string, string>> {
   const { client, tables } = config;
   const [first] = tables;
-  if (first === undefined) return;
+  if (first === undefined) return new Map();
   const ids = await topicIds(config);
   await createBookkeeping(client, first, bookkeeping, {
     columns: `(topic String, id String, at DateTime64(6, 'UTC'))`,
@@ -54,19 +59,21 @@ export async function bindTopics(config: TopicsConfig): Promise<void> {
   const remade: Table[] = [];
   for (const table of others) if (await hasRows(client, table)) remade.push(table);
   if (remade.length > 0) throw refusal(remade);
-  const fresh = [...unbound, ...others].map(({ stream: { topic } }) => ({ topic, id: ids.get(topic)! }));
-  if (fresh.length === 0) return;
-  const values = fresh.map((_, i) => `({topic${i}:String}, {id${i}:String}, now64(6))`);
+  const fresh = [...unbound, ...others].map(({ stream: { topic } }) => topic);
+  if (fresh.length === 0) return incarnationsOf(bound);
+  const place = `${quoteName(first.database)}.${quoteName(bookkeeping)}`;
   await client.command({
-    query: `INSERT INTO ${quoteName(first.database)}.${quoteName(bookkeeping)} VALUES ${values.join(', ')}`,
-    query_params: Object.fromEntries(
-      fresh.flatMap(({ topic, id }, i) => [
-        [`topic${i}`, topic],
-        [`id${i}`, id],
-      ]),
-    ),
+    query: `INSERT INTO ${place} SELECT topic, id, greatest(now64(6), (SELECT max(at) FROM ${place}) + toIntervalMicrosecond(1))
+FROM (SELECT 1) ARRAY JOIN {topics:Array(String)} AS topic, {ids:Array(String)} AS id`,
+    query_params: { topics: fresh, ids: fresh.map((topic) => ids.get(topic)!) },
     clickhouse_settings: { async_insert: 0 },
   });
+  return incarnationsOf(await boundTopics(client, tables));
+}
+
+function incarnationsOf(bound: ReadonlyMap<string, Bound>): ReadonlyMap<string, string> {
+  const remade = [...bound].filter(([, { id, firstId }]) => id !== firstId);
+  return new Map(remade.map(([topic, { id }]) => [topic, Buffer.from(id, 'base64url').toString('hex')]));
 }
 
 /** The tables whose database is bound to another topic of the name. @throws as `bindTopics`, but `other-log` */
@@ -80,9 +87,9 @@ export async function remadeTopics(config: TopicsConfig): Promise<ReadonlySet<Ta
 function isOther(
   { stream: { topic } }: Table,
   ids: ReadonlyMap<string, string>,
-  bound: ReadonlyMap<string, string>,
+  bound: ReadonlyMap<string, Bound>,
 ): boolean {
-  return bound.has(topic) && ids.has(topic) && bound.get(topic) !== ids.get(topic);
+  return bound.has(topic) && ids.has(topic) && bound.get(topic)?.id !== ids.get(topic);
 }
 
 /** By topic, as they are now, of topics that are there and have one. */
@@ -108,11 +115,17 @@ async function topicIds({
   return ids;
 }
 
+interface Bound {
+  readonly id: string;
+  /** Of the first topic of this name that the database was bound to. */
+  readonly firstId: string;
+}
+
 /** By topic; none where nothing was bound yet. */
 async function boundTopics(
   client: ClickHouseClient,
   [first]: readonly Table[],
-): Promise<ReadonlyMap<string, string>> {
+): Promise<ReadonlyMap<string, Bound>> {
   if (first === undefined) return new Map();
   const { database } = first;
   const known = await client.query({
@@ -123,11 +136,12 @@ async function boundTopics(
   if ((await known.json()).length === 0) return new Map();
   await catchUp(client, first, bookkeeping);
   const result = await client.query({
-    query: `SELECT topic, argMax(id, at) AS id FROM ${quoteName(database)}.${quoteName(bookkeeping)} GROUP BY topic`,
+    query: `SELECT topic, argMax(b.id, at) AS id, argMin(b.id, at) AS firstId FROM ${quoteName(database)}.${quoteName(bookkeeping)} AS b
+GROUP BY topic`,
     format: 'JSONEachRow',
   });
-  const rows = await result.json<{ topic: string; id: string }>();
-  return new Map(rows.map(({ topic, id }) => [topic, id]));
+  const rows = await result.json<Bound & { topic: string }>();
+  return new Map(rows.map(({ topic, ...bound }) => [topic, bound]));
 }
 
 async function hasRows(client: ClickHouseClient, table: Table): Promise<boolean> {
@@ -139,7 +153,12 @@ async function hasRows(client: ClickHouseClient, table: Table): Promise<boolean>
   return (await result.json()).length > 0;
 }
 
+/** Not by RENAME TABLE: views stay with the table that has a name of its own then, and the one that is made anew has none. */
 function refusal(remade: readonly Table[]): SinkError {
+  const emptied = remade.map(
+    ({ database, name, cluster }) =>
+      `TRUNCATE TABLE ${quoteName(database)}.${quoteName(localName(name, cluster))}${onCluster(cluster)}`,
+  );
   return new SinkError(
     'other-log',
     [
@@ -148,8 +167,8 @@ function refusal(remade: readonly Table[]): SinkError {
         (table) => `table ${table.database}.${table.name} has rows of a former topic ${table.stream.topic}`,
       ),
       'With every weir up stopped, one of:',
-      'keep these rows under another name, and those of targets of materialized views: RENAME TABLE',
-      'remove them, from the targets too: TRUNCATE TABLE, which forgets the tokens as well (DELETE does not)',
+      `remove these rows: ${emptied.join('; ')}; and the same of each target of a materialized view behind them. To keep them, copy them ` +
+        'before: CREATE TABLE <other name> ENGINE = MergeTree ORDER BY tuple() AS SELECT * FROM <table>. Do not RENAME: the views would stay behind',
       'use another database: --database',
     ].join('\n'),
   );

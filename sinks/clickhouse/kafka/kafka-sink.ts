@@ -134,6 +134,8 @@ class RunningKafkaSink implements KafkaSink {
   #joining: Promise<GroupMember> | undefined;
   #offsets: Promise<OffsetsHandle> | undefined;
   #assignment: Assignment = new Map();
+  /** By topic, of those that were made anew (bound-topics.ts). */
+  #incarnations: ReadonlyMap<string, string> = new Map();
   #generation = -1;
   /** Rises whenever partitions come or go. */
   #changes = 0;
@@ -205,8 +207,9 @@ class RunningKafkaSink implements KafkaSink {
     const { signal } = this.#stopping;
     const { client } = this.#config;
     const held = { connection, cluster: this.#cluster, reader: this.#reader, group: this.#group, tables };
-    await whenAnswered(() => bindTopics({ ...held, client, signal }), signal);
-    await whenAnswered(() => refuseLostPositions({ ...held, client, signal }), signal);
+    const incarnations = await whenAnswered(() => bindTopics({ ...held, client, signal }), signal);
+    this.#incarnations = incarnations;
+    await whenAnswered(() => refuseLostPositions({ ...held, incarnations, client, signal }), signal);
     this.#follower = await this.#followSchemas(this.#reader, writers, onTrouble);
     this.#joining = this.#join(onTrouble);
     await this.#joining;
@@ -317,9 +320,10 @@ class RunningKafkaSink implements KafkaSink {
     this.#assignment = assignment;
     // None is left but after a coordinator that answered out of turn.
     this.#drop(this.#sink.partitions);
-    const kafka: KafkaShared = { ...this.#shared, reader: this.#reader! };
     for (const table of this.#config.tables) {
       const { topic } = table.stream;
+      const shared = { ...this.#shared.shared, incarnation: this.#incarnations.get(topic) ?? '' };
+      const kafka: KafkaShared = { ...this.#shared, shared, reader: this.#reader! };
       for (const partition of assignment.get(topic) ?? [])
         this.#sink.add({ table, topic, partition }, opening(kafka, this.#sink.partsOf(table), partition));
     }

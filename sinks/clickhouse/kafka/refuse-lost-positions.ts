@@ -1,6 +1,7 @@
 /**
  * Positions of the group that cannot be gone on from, all of them found at the start: one that is gone though the table has rows
- * (reading from the start would double them), and one before what retention has kept.
+ * (reading from the start would double them), one before what retention has kept, and one of a former topic (bound-topics.ts),
+ * which its promise tells.
  *
  * I1  No false alarm by another sink that is at work: it commits a promise before it inserts, and goes on from its position. So
  *     positions are asked again after something seemed wrong, and what is promised is left to who takes the partition over.
@@ -10,7 +11,9 @@ import { EngineError } from '#engine/engine-error.ts';
 import type { KafkaConnection } from '#engine/kafka/connection.ts';
 import type { KafkaReader } from '#engine/kafka/reader/kafka-reader.ts';
 import type { KafkaCluster } from '#engine/kafka/reader/kafkajs-cluster.ts';
+import type { Committed } from '#engine/log/log.ts';
 import { SinkError } from '../error.ts';
+import { parseIntent } from '../intent.ts';
 import { qualified, type Table } from '../tables.ts';
 import { setPositionsCommand, toEarliestCommand } from './group-command.ts';
 import { positionsOfTables } from './group-positions.ts';
@@ -23,16 +26,20 @@ export interface LostPositionsConfig {
   readonly group: string;
   /** Prepared. */
   readonly tables: readonly Table[];
+  /** Of topics that were made anew, by topic. */
+  readonly incarnations: ReadonlyMap<string, string>;
   readonly signal: AbortSignal;
 }
 
 /**
  * @throws SinkError `position-lost` that names every partition whose table has rows and that has no position, or `records-lost` that
- *   names every one whose next records are gone; as Kafka and ClickHouse answer
+ *   names every one whose next records are gone, or `other-log` that names those of former topics; as Kafka and ClickHouse answer
  */
 export async function refuseLostPositions(config: LostPositionsConfig): Promise<void> {
   const { connection, group, cluster, tables, signal } = config;
   const before = await positionsOfTables(cluster, group, tables, signal);
+  const former = await formerPositions(config, before);
+  if (former.length > 0) throw ofFormerTopics(former, connection, group);
   const lost: LostPosition[] = [];
   const behind: PassedPosition[] = [];
   for (const table of tables) {
@@ -101,6 +108,44 @@ WHERE _topic = {topic:String} AND _partition IN {partitions:Array(Int32)} GROUP 
   });
   const rows = await result.json<{ partition: number; last: number }>();
   return new Map(rows.map(({ partition, last }) => [partition, last]));
+}
+
+/**
+ * Those with a promise that was made for a former topic: its records are others now, and those before it have no rows. With rows of the
+ * topic in that partition the promise is one of this topic, by a version that put no incarnation into it.
+ */
+async function formerPositions(
+  { client, tables, incarnations }: LostPositionsConfig,
+  positions: ReadonlyMap<string, Committed>,
+): Promise<readonly { readonly topic: string; readonly partition: number }[]> {
+  const former: { readonly topic: string; readonly partition: number }[] = [];
+  for (const table of tables) {
+    const { topic, partitions } = table.stream;
+    const incarnation = incarnations.get(topic);
+    if (incarnation === undefined) continue;
+    const found = Array.from({ length: partitions }, (_, partition) => partition).filter((partition) => {
+      const place = `${topic}/${partition}`;
+      const { offset, metadata } = positions.get(place) ?? { offset: 0, metadata: '' };
+      const intent = parseIntent(offset, metadata, place);
+      return intent !== undefined && intent.incarnation !== incarnation;
+    });
+    const last = await lastOffsets(client, table, found);
+    former.push(...found.filter((one) => !last.has(one)).map((partition) => ({ topic, partition })));
+  }
+  return former;
+}
+
+function ofFormerTopics(
+  former: readonly { readonly topic: string; readonly partition: number }[],
+  connection: KafkaConnection,
+  group: string,
+): SinkError {
+  const places = former.map(({ topic, partition }) => `${topic}/${partition}`);
+  return new SinkError(
+    'other-log',
+    `positions of group ${group} are of former topics, which were made anew since: ${places.join(', ')}. What is before them would not ` +
+      `be inserted; to begin at the first record, with every weir up stopped: ${toEarliestCommand(connection, group, former)}`,
+  );
 }
 
 /** A position before the first record that is kept. */
