@@ -27,6 +27,20 @@ export async function catchUp(
   });
 }
 
+/** Whether there is such a table. */
+export async function hasBookkeeping(
+  client: ClickHouseClient,
+  { database }: DatabaseTarget,
+  table: string,
+): Promise<boolean> {
+  const result = await client.query({
+    query: 'SELECT 1 FROM system.tables WHERE database = {database:String} AND name = {table:String}',
+    query_params: { database, table },
+    format: 'JSONEachRow',
+  });
+  return (await result.json()).length > 0;
+}
+
 /** Makes such a table where it is missing. `columns`: in brackets; `rest`: what comes after the engine. */
 export async function createBookkeeping(
   client: ClickHouseClient,

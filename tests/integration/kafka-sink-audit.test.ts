@@ -265,6 +265,12 @@ it('takes no record of a topic that was made anew, and does not call it clean, u
     await scene.writer.write(scene.streams, 5);
     const first = await scene.start();
     await scene.expectExactlyOnce();
+    // Letters of offsets 6 and 8; what is written last is aborted.
+    await scene.writer.writeRaw(topic, 0, Buffer.from('no event'));
+    await scene.writer.writeRaw(topic, 0, Buffer.from('no event'));
+    await scene.writer.write(scene.streams, 1);
+    await scene.writer.write(scene.streams, 1);
+    await scene.expectExactlyOnce();
     await first.stop(5_000);
     await admin.deleteTopics({ topics: [topic] });
     await until(async () => !(await admin.listTopics()).includes(topic));
@@ -312,12 +318,19 @@ it('takes no record of a topic that was made anew, and does not call it clean, u
     await commitAs(sinkGroup(scene.app), scene.connection, { topic, offset: 0, metadata: '' });
     const again = await scene.start();
     await again.drain();
-    await again.stop(5_000);
     expect(await scene.rows(`SELECT _offset AS offset, count FROM ${table} ORDER BY _offset`)).toEqual(
-      Array.from({ length: 5 }, (_, offset) => ({ offset, count: offset + 5 })),
+      Array.from({ length: 5 }, (_, offset) => ({ offset, count: offset + 7 })),
     );
-    expect((await scene.audit()).filter((one) => !isClean(one))).toEqual([]);
-    expect((await scene.audit()).find((one) => one.topic === topic)).toMatchObject({ present: 5 });
+    // A letter of offset 6, and a row of 8: there are letters of both already.
+    await scene.writer.writeRaw(topic, 0, Buffer.from('no event'));
+    await scene.writer.write(scene.streams, 1);
+    await again.drain();
+    // The letter, too.
+    await again.drain();
+    await again.stop(5_000);
+    const audits = await scene.audit();
+    expect(audits.filter((one) => !isClean(one))).toEqual([]);
+    expect(audits.find((one) => one.topic === topic)).toMatchObject({ present: 6, deadLetters: 1 });
   } finally {
     await admin.disconnect();
     await scene.close();

@@ -14,6 +14,7 @@ import type { Committed } from '#engine/log/log.ts';
 import { parseIntent } from '../intent.ts';
 import { qualified, type Table } from '../tables.ts';
 import { type AuditCounts, Tally } from './audit-tally.ts';
+import type { FormerLetters } from './former-letters.ts';
 import { lostBefore, type LostOffsets, type LostSources } from './lost-offsets.ts';
 
 /** What was found in a partition, in [start, position). */
@@ -47,6 +48,8 @@ export interface AuditSources extends LostSources {
   readonly deadLetterTable: Table | undefined;
   /** Records with a dead letter of the sink's that may not be in that table yet, as `<topic>/<partition>/<offset>`. */
   readonly pendingLetters: ReadonlySet<string>;
+  /** Letters that do not count. */
+  readonly formerLetters: FormerLetters;
 }
 
 const chunk = 20_000;
@@ -113,7 +116,7 @@ interface Range {
 }
 
 async function compare(
-  { client, deadLetterTable, pendingLetters }: AuditSources,
+  { client, deadLetterTable, pendingLetters, formerLetters }: AuditSources,
   table: Table,
   range: Range,
   expected: readonly number[],
@@ -128,7 +131,13 @@ async function compare(
     clickhouse_settings: { output_format_json_quote_64bit_integers: 0 },
   });
   for (const row of await rows.json<{ offset: number; copies: number }>()) copies.set(row.offset, row.copies);
-  const letters = deadLetterTable === undefined ? [] : await lettersOf(client, deadLetterTable, query_params);
+  const letters =
+    deadLetterTable === undefined
+      ? []
+      : await lettersOf(client, deadLetterTable, {
+          ...query_params,
+          former: formerLetters.get(table.stream.topic) ?? [],
+        });
   const lettered = new Set<number>();
   for (const { offset, reader, count } of letters) {
     if (reader === sinkReader) lettered.add(offset);
@@ -157,12 +166,12 @@ interface LettersFound {
 async function lettersOf(
   client: ClickHouseClient,
   table: Table,
-  query_params: Range & { readonly topic: string },
+  query_params: Range & { readonly topic: string; readonly former: readonly number[] },
 ): Promise<readonly LettersFound[]> {
   const result = await client.query({
     query: `SELECT offset, reader, uniqExact(_partition, _offset) AS count FROM ${qualified(table)}
 WHERE topic = {topic:String} AND partition = {partition:Int32} AND offset >= {from:Int64} AND offset < {to:Int64}
-GROUP BY offset, reader`,
+AND _offset >= {former:Array(Int64)}[_partition + 1] GROUP BY offset, reader`,
     query_params: { ...query_params },
     format: 'JSONEachRow',
     clickhouse_settings: { output_format_json_quote_64bit_integers: 0 },

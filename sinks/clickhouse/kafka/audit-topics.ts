@@ -75,18 +75,22 @@ export async function auditTopics(config: AuditConfig): Promise<AuditReport> {
     const connecting = Promise.all([KafkaReader.connect({ kafka, ...reads }), connect(cluster)]);
     [reader] = await answered(connecting, { what, timeoutMs: answerMs, signal });
     const positions = await ask(tables);
-    const pending = await pendingLetters({ reader, positions, answerMs, signal });
-    const remade = await answered(remadeTopics({ client, cluster, reader, tables, signal }), {
-      what,
-      timeoutMs: answerMs,
-      signal,
-    });
+    const { remade, formerLetters } = await answered(
+      remadeTopics({ client, cluster, reader, tables, signal }),
+      {
+        what,
+        timeoutMs: answerMs,
+        signal,
+      },
+    );
+    const pending = await pendingLetters({ reader, positions, formerLetters, answerMs, signal });
     const sources: AuditSources = {
       reader,
       client,
       signal,
       deadLetterTable: missing.has(letterTable) ? undefined : letterTable,
       pendingLetters: pending.origins,
+      formerLetters,
       positionNow: async (table, partition) => (await ask([table])).get(`${table.stream.topic}/${partition}`),
     };
     const places = tables.flatMap((table) =>

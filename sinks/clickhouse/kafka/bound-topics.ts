@@ -18,11 +18,12 @@ import { patiently } from '#engine/kafka/patiently.ts';
 import type { KafkaReader } from '#engine/kafka/reader/kafka-reader.ts';
 import type { KafkaCluster } from '#engine/kafka/reader/kafkajs-cluster.ts';
 import { topicIdOf } from '#engine/kafka/topic-id.ts';
-import { catchUp, createBookkeeping } from '../bookkeeping.ts';
+import { catchUp, createBookkeeping, hasBookkeeping } from '../bookkeeping.ts';
 import { localName, onCluster } from '../cluster.ts';
 import { SinkError } from '../error.ts';
 import { qualified, type Table } from '../tables.ts';
 import { quoteName } from '../value-type.ts';
+import { formerLetters, type FormerLetters, noteFormerLetters } from './former-letters.ts';
 
 const bookkeeping = 'weir_bound_topics';
 /** Leaders that move answer later. */
@@ -61,6 +62,9 @@ export async function bindTopics(config: TopicsConfig): Promise<ReadonlyMap<stri
   if (remade.length > 0) throw refusal(remade);
   const fresh = [...unbound, ...others].map(({ stream: { topic } }) => topic);
   if (fresh.length === 0) return incarnationsOf(bound);
+  const topics = others.map(({ stream: { topic } }) => topic);
+  const { reader, signal } = config;
+  await noteFormerLetters({ client, reader, target: first, topics, ids, answerMs, signal });
   const place = `${quoteName(first.database)}.${quoteName(bookkeeping)}`;
   await client.command({
     query: `INSERT INTO ${place} SELECT topic, id, greatest(now64(6), (SELECT max(at) FROM ${place}) + toIntervalMicrosecond(1))
@@ -76,12 +80,24 @@ function incarnationsOf(bound: ReadonlyMap<string, Bound>): ReadonlyMap<string, 
   return new Map(remade.map(([topic, { id }]) => [topic, Buffer.from(id, 'base64url').toString('hex')]));
 }
 
-/** The tables whose database is bound to another topic of the name. @throws as `bindTopics`, but `other-log` */
-export async function remadeTopics(config: TopicsConfig): Promise<ReadonlySet<Table>> {
+export interface RemadeTopics {
+  /** The tables whose database is bound to another topic of the name. */
+  readonly remade: ReadonlySet<Table>;
+  /** Of the topics that it is bound to. */
+  readonly formerLetters: FormerLetters;
+}
+
+/** What is to be known of topics that were made anew. @throws as `bindTopics`, but `other-log` */
+export async function remadeTopics(config: TopicsConfig): Promise<RemadeTopics> {
   const { client, tables } = config;
+  const [first] = tables;
+  if (first === undefined) return { remade: new Set(), formerLetters: new Map() };
   const bound = await boundTopics(client, tables);
   const ids = bound.size === 0 ? new Map<string, string>() : await topicIds(config);
-  return new Set(tables.filter((table) => isOther(table, ids, bound)));
+  return {
+    remade: new Set(tables.filter((table) => isOther(table, ids, bound))),
+    formerLetters: await formerLetters(client, first, ids),
+  };
 }
 
 function isOther(
@@ -128,12 +144,7 @@ async function boundTopics(
 ): Promise<ReadonlyMap<string, Bound>> {
   if (first === undefined) return new Map();
   const { database } = first;
-  const known = await client.query({
-    query: 'SELECT 1 FROM system.tables WHERE database = {database:String} AND name = {bookkeeping:String}',
-    query_params: { database, bookkeeping },
-    format: 'JSONEachRow',
-  });
-  if ((await known.json()).length === 0) return new Map();
+  if (!(await hasBookkeeping(client, first, bookkeeping))) return new Map();
   await catchUp(client, first, bookkeeping);
   const result = await client.query({
     query: `SELECT topic, argMax(b.id, at) AS id, argMin(b.id, at) AS firstId FROM ${quoteName(database)}.${quoteName(bookkeeping)} AS b

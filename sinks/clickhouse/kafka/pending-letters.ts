@@ -13,6 +13,7 @@ import type { KafkaReader } from '#engine/kafka/reader/kafka-reader.ts';
 import type { Committed } from '#engine/log/log.ts';
 import { deadLetters } from '#engine/records/generated.ts';
 import { recordHeaderText } from '#engine/task/cloud-events.ts';
+import type { FormerLetters } from './former-letters.ts';
 
 export interface PendingLetters {
   /** `<topic>/<partition>/<offset>` of the records. */
@@ -25,6 +26,8 @@ export interface PendingConfig {
   readonly reader: KafkaReader;
   /** The group's, by `<topic>/<partition>`. */
   readonly positions: ReadonlyMap<string, Committed>;
+  /** Letters that do not count. */
+  readonly formerLetters: FormerLetters;
   /** How long brokers may take for an answer, in milliseconds. */
   readonly answerMs: number;
   readonly signal: AbortSignal;
@@ -51,9 +54,12 @@ export async function pendingLetters(config: PendingConfig): Promise<PendingLett
   return { origins, unread };
 }
 
+/** Of `<topic>/<partition>/<offset>`. */
+const topicOf = (origin: string): string => origin.replace(/\/\d+\/\d+$/, '');
+
 /** How many offsets are left unread. */
 async function readPartition(
-  { reader, positions, answerMs, signal }: PendingConfig,
+  { reader, positions, formerLetters, answerMs, signal }: PendingConfig,
   partition: number,
   origins: Set<string>,
 ): Promise<number> {
@@ -73,7 +79,9 @@ async function readPartition(
       const records = reading.take(chunk);
       for (const record of records) {
         const origin = recordHeaderText(record, 'ce_id');
-        if (origin !== undefined && recordHeaderText(record, 'ce_source') === sinkSource) origins.add(origin);
+        if (origin === undefined || recordHeaderText(record, 'ce_source') !== sinkSource) continue;
+        const formerEnd = formerLetters.get(topicOf(origin))?.[partition] ?? 0;
+        if (record.offset >= formerEnd) origins.add(origin);
       }
       if (records.length > 0) foundAtMs = performance.now();
       else if (performance.now() - foundAtMs > endWaitMs) break;
