@@ -116,7 +116,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   try {
     const tables = app.streams.map((stream) => tableOf(stream, database, options.cluster));
     await reachClickHouse(client, url);
-    await prepareTables(client, tables, options.migrations);
+    for (const note of await prepareTables(client, tables, options.migrations)) options.onNote(note);
     lease = await acquireWriterLease(client, database, incarnation, server !== undefined, options.cluster);
     return await assemble(options, { url, client, server, tables, incarnation, lease });
   } catch (error) {

@@ -122,7 +122,8 @@ async function prepare(config: RunConfig, tables: readonly Table[]): Promise<voi
     await reachClickHouse(client, url);
     if (cluster !== undefined) await requireCluster(client, cluster);
     await refuseLostTables({ connection, client, app: weirApp.name, tables, accepted, signal });
-    await prepareTables(client, tables, allMigrations());
+    for (const message of await prepareTables(client, tables, allMigrations()))
+      config.notes.tell({ level: 'warn', component: 'sink', message });
   } finally {
     await client.close();
   }

@@ -4,7 +4,7 @@
  *
  * I1  A table that would lose rows, take wrong types or keep both copies of a retried insert is refused before anything is
  *     inserted. So is a target of a materialized view that forgets tokens: it would double.
- * I2  Columns are only added. Nothing is dropped or retyped here: rows of the past are not ours to change.
+ * I2  Columns are only added (column-changes.ts). Nothing is dropped or retyped here: rows of the past are not ours to change.
  */
 import type { ClickHouseClient } from '@clickhouse/client';
 import { refuseForgetfulTables } from './deduplication-check.ts';
@@ -19,50 +19,35 @@ import {
   requireCluster,
   tablesEverywhere,
 } from './cluster-check.ts';
+import { columnChanges, type ExistingColumn } from './column-changes.ts';
 import type { Migration } from './migration.ts';
-import { addColumnStatements, createStatements, qualified, qualifiedLocal, type Table } from './tables.ts';
+import { preparedBefore, rememberPrepared } from './prepared-columns.ts';
+import { addColumnStatements, createStatements, qualified, type Table } from './tables.ts';
 import { ttlChanges } from './time-to-live.ts';
-import { quoteName, typeName } from './value-type.ts';
-
-interface ExistingColumn {
-  readonly database: string;
-  readonly table: string;
-  readonly name: string;
-  readonly type: string;
-}
+import { quoteName } from './value-type.ts';
 
 /** Kinds of columns that an insert does not fill: whoever added them may keep them. */
 const COMPUTED = ['MATERIALIZED', 'ALIAS', 'EPHEMERAL'];
 
 /**
  * Creates database and tables, adds columns, changes times to live, applies migrations, checks. All tables are of one database
- * where there are migrations. Rejects with `table-mismatch` naming table and column, as applyMigrations does, or `clickhouse-transient` / `clickhouse-permanent` as ClickHouse answers.
+ * where there are migrations. Resolves to what to tell: columns that are kept though these schemas lack them.
+ * Rejects with `table-mismatch` naming table and column, as applyMigrations does, or `clickhouse-transient` / `clickhouse-permanent` as ClickHouse answers.
  */
 export async function prepareTables(
   client: ClickHouseClient,
   tables: readonly Table[],
   migrations: readonly Migration[] = [],
-): Promise<void> {
+): Promise<readonly string[]> {
   refuseSharedTables(tables);
   for (const target of databasesOf(tables)) {
     if (target.cluster !== undefined) await requireCluster(client, target.cluster);
-    await createMissing(
-      client,
-      target,
-      tables.filter(({ database }) => database === target.database),
-    );
+    await createMissing(client, target, ofDatabase(tables, target));
   }
   await refuseOtherKind(client, tables);
-  const existing = await columnsOfAll(client, tables);
-  for (const table of tables) {
-    const own = existing.filter(
-      (column) => column.database === table.database && column.table === table.name,
-    );
-    for (const column of missingColumns(table, own)) {
-      for (const sql of addColumnStatements(table, column))
-        await run(client, sql, `table ${nameOf(table)}, column ${column.name}`);
-    }
-  }
+  const notes: string[] = [];
+  for (const target of databasesOf(tables))
+    notes.push(...(await addColumns(client, target, ofDatabase(tables, target))));
   for (const { table, sql } of await ttlChanges(client, tables)) {
     await run(client, sql, `table ${nameOf(table)}, time to live`);
   }
@@ -73,6 +58,7 @@ export async function prepareTables(
   // Last, for what migrations have made counts, too.
   await refuseForgetfulTables(client, tables);
   for (const target of databasesOf(tables)) await refuseTornTables(client, target);
+  return notes;
 }
 
 /** On a cluster, nothing is made again that is everywhere: ON CLUSTER waits for servers that are down. */
@@ -95,61 +81,52 @@ function databasesOf(tables: readonly Table[]): readonly Pick<Table, 'database' 
   return [...new Map(tables.map((table) => [table.database, table])).values()];
 }
 
-/** The columns that the schema has and the table has not. Throws `table-mismatch` on any other difference. */
-function missingColumns(
-  table: Table,
-  existing: readonly ExistingColumn[],
-): (Table['columns']['fields'][number] | Table['columns']['audit'][number])[] {
-  const asked = [...table.columns.fields, ...table.columns.audit];
-  const types = new Map(existing.map((column) => [column.name, column.type]));
-  for (const { name } of existing) {
-    if (!asked.some((column) => column.name === name)) {
-      throw mismatch(
-        table,
-        name,
-        'is in the table, but not in the schema. Fields are never removed: restore it in the .avsc (with its default), or, ' +
-          `if its data may go, ALTER TABLE ${qualifiedLocal(table)}${onCluster(table.cluster)} DROP COLUMN ${quoteName(name)}`,
-      );
+const ofDatabase = (tables: readonly Table[], target: Pick<Table, 'database'>): readonly Table[] =>
+  tables.filter(({ database }) => database === target.database);
+
+/** Looks at all tables before it changes one. Resolves to what to tell. */
+async function addColumns(
+  client: ClickHouseClient,
+  target: Pick<Table, 'database' | 'cluster'>,
+  tables: readonly Table[],
+): Promise<readonly string[]> {
+  const existing = await columnsOfAll(client, target, tables);
+  // After the columns (prepared-columns.ts, I1).
+  const before = await preparedBefore(client, target);
+  const changes = tables.map((table) =>
+    columnChanges(
+      table,
+      existing.filter((column) => column.table === table.name),
+      before,
+    ),
+  );
+  await rememberPrepared(
+    client,
+    target,
+    changes.flatMap(({ prepared }) => prepared),
+  );
+  for (const { table, missing } of changes) {
+    for (const column of missing) {
+      for (const sql of addColumnStatements(table, column))
+        await run(client, sql, `table ${nameOf(table)}, column ${column.name}`);
     }
   }
-  return asked.filter((column) => {
-    const type = types.get(column.name);
-    if (type === undefined) return true;
-    if (unquoted(type) === unquoted(typeName(column.type))) return false;
-    throw mismatch(
-      table,
-      column.name,
-      `is ${type} in the table, but ${typeName(column.type)} by the schema. Types are never changed in place: give the field a ` +
-        'new name, or give the stream a new table and copy the rows over',
-    );
-  });
-}
-
-function mismatch(table: Table, column: string, what: string): SinkError {
-  return new SinkError('table-mismatch', `table ${nameOf(table)}, column ${column}: ${what}`);
-}
-
-/** The engine quotes names of tuple elements only where it must. */
-function unquoted(type: string): string {
-  return type.replaceAll('`', '');
+  return changes.flatMap(({ notes }) => notes);
 }
 
 async function columnsOfAll(
   client: ClickHouseClient,
+  { database }: Pick<Table, 'database'>,
   tables: readonly Table[],
-): Promise<readonly ExistingColumn[]> {
+): Promise<readonly (ExistingColumn & { readonly table: string })[]> {
   const result = await client.query({
-    query: `SELECT database, table, name, type FROM system.columns
-WHERE database IN {databases:Array(String)} AND table IN {tables:Array(String)} AND default_kind NOT IN {computed:Array(String)}
-ORDER BY database, table, position`,
-    query_params: {
-      databases: [...new Set(tables.map((table) => table.database))],
-      tables: tables.map((table) => table.name),
-      computed: COMPUTED,
-    },
+    query: `SELECT table, name, type FROM system.columns
+WHERE database = {database:String} AND table IN {tables:Array(String)} AND default_kind NOT IN {computed:Array(String)}
+ORDER BY table, position`,
+    query_params: { database, tables: tables.map(({ name }) => name), computed: COMPUTED },
     format: 'JSONEachRow',
   });
-  return result.json<ExistingColumn>();
+  return result.json<ExistingColumn & { table: string }>();
 }
 
 function refuseSharedTables(tables: readonly Table[]): void {

@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, request, type Server, type ServerRe
 
 /** Tables of Weir's own that have no topic. */
 const bookkeeping =
-  /^CREATE TABLE IF NOT EXISTS `[^`]+`\.`weir_(migrations|migration_lock|bound_log|writer_lease)`/;
+  /^CREATE TABLE IF NOT EXISTS `[^`]+`\.`weir_(migrations|migration_lock|bound_log|prepared_columns|writer_lease)`/;
 
 /** Sends a statement ON CLUSTER to every server, without these words; inserts in turn, all else to the first. */
 class Router {

@@ -86,7 +86,9 @@ describe('prepareTables', () => {
     };
     const ttlAfter = async (ttlDays?: number): Promise<string | undefined> => {
       await prepareTables(client, [withDays(ttlDays)]);
-      const [row] = await rows("SELECT engine_full AS e FROM system.tables WHERE database = '$db'");
+      const [row] = await rows(
+        "SELECT engine_full AS e FROM system.tables WHERE name = 'test_small' AND database = '$db'",
+      );
       return / TTL (.*) SETTINGS/.exec((row as { e: string }).e)?.[1];
     };
     expect(await ttlAfter()).toBeUndefined();
@@ -108,6 +110,23 @@ describe('prepareTables', () => {
     await Promise.all([prepareTables(client, [wider]), prepareTables(client, [wider])]);
     await prepareTables(client, [wider]);
   });
+
+  test.each(['one after the other', 'at once'])(
+    'takes the columns of a database without a memory for those of the build before; old and new start %s',
+    async (how) => {
+      const wider = small({ name: 'level', type: 'int', default: 0 });
+      await prepareTables(client, [small()]);
+      await command('DROP TABLE $db.weir_prepared_columns');
+      if (how === 'at once') {
+        await Promise.all([wider, small(), wider, small()].map((table) => prepareTables(client, [table])));
+      } else await prepareTables(client, [wider]);
+      expect(await prepareTables(client, [small()])).toHaveLength(1);
+      const remembered = await rows(
+        'SELECT DISTINCT length(columns) AS n FROM $db.weir_prepared_columns ORDER BY n',
+      );
+      expect(remembered).toHaveLength(2);
+    },
+  );
 
   test('allows columns that are computed from others', async () => {
     await prepareTables(client, [small()]);
