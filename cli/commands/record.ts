@@ -1,37 +1,55 @@
-/** `weir record`: a window of what runs on Kafka; where no Kafka is configured, a run as `weir demo` makes it. */
+/**
+ * `weir record`: a window of what runs on Kafka; where none is named and no local stack runs, a run as `weir demo` makes it.
+ *
+ * I1  The first line says which of them it is: a recording of the one must not be taken for the other.
+ */
 import type { Command } from 'commander';
 import type { KafkaConnection } from '#engine/kafka/connection.ts';
 import type { RecordingManifest } from '#engine/replay/recording.ts';
 import { CliError } from '../cli-error.ts';
+import { localDataDir } from '../connection-options.ts';
 import { examples } from '../help.ts';
 import type { CliIo } from '../io.ts';
+import type { KafkaNames } from '../kafka/targets.ts';
 import { addRunOptions, type DemoOptions, runDemo } from './demo.ts';
+
+interface RecordOptions extends DemoOptions, KafkaNames {}
 
 /** An end by Ctrl-C includes reading what belongs to the window. */
 const finishMs = 30_000;
 
-async function record(directory: string, options: DemoOptions, command: Command, io: CliIo): Promise<void> {
-  const { connectionFromSettings } = await import('#engine/kafka/connection-settings.ts');
-  const connection = await connectionFromSettings(undefined, io.env);
-  if (connection === undefined) {
+async function record(directory: string, options: RecordOptions, command: Command, io: CliIo): Promise<void> {
+  const { findKafka } = await import('../kafka/targets.ts');
+  const data = command.getOptionValueSource('data') === 'cli' ? options.data : localDataDir;
+  const kafka = await findKafka(options, data, io.env);
+  if (kafka === undefined) {
+    io.stderr.write(
+      `recording a run of this machine with a simulated estate: no Kafka is named, and no local stack runs on ${data}\n`,
+    );
     await runDemo({ ...options, record: directory }, io);
     return;
   }
-  refuseDemoOptions(command);
+  const { connection, isLocal } = kafka;
+  refuseDemoOptions(command, isLocal ? ['data'] : []);
+  const whose = isLocal ? `, the local stack on ${data}` : '';
+  io.stderr.write(`recording what runs on Kafka at ${connection.brokers.join(',')}${whose}\n`);
   await recordFromKafka(directory, options.for, connection, io);
 }
 
-/** Everything but `--for` is about the run that `demo` would make. */
-function refuseDemoOptions(command: Command): void {
-  const given = command.options.filter(
-    (option) =>
-      option.attributeName() !== 'for' && command.getOptionValueSource(option.attributeName()) === 'cli',
-  );
+/** What is neither about Kafka nor in `taken` is about the run that `demo` would make. */
+function refuseDemoOptions(command: Command, taken: readonly string[]): void {
+  const known = ['for', 'brokers', 'config', ...taken];
+  const given = command.options.filter((option) => {
+    const name = option.attributeName();
+    return !known.includes(name) && command.getOptionValueSource(name) === 'cli';
+  });
   if (given.length === 0) return;
   throw new CliError(
     'usage',
     `${given.map(({ long }) => long ?? '').join(', ')}: what runs on Kafka is recorded as it runs`,
-    { remedies: ['leave the option out', 'or unset WEIR_KAFKA_BROKERS to record a run on this machine'] },
+    {
+      remedies: ['leave the option out', 'or record a run of this machine: weir demo --record <directory>'],
+    },
   );
 }
 
@@ -100,17 +118,26 @@ export function registerRecord(program: Command, io: CliIo): void {
       .argument('<directory>', 'new directory for the recording')
       .description(
         'Record what the processors do, for weir replay: inputs, outputs, the order of processing and the states at the start. ' +
-          'With WEIR_KAFKA_BROKERS set, whatever runs on that Kafka, in which processes it may be, without their noticing; only ' +
-          '--for applies then. Otherwise runs as weir demo does and records that.',
+          'Of whatever runs on the Kafka that options, environment (WEIR_KAFKA_BROKERS and others) or weir.config.json name, else ' +
+          'on that of the local stack, in which processes it may be, without their noticing; of the other options only --for ' +
+          'applies then. Where none is named and no local stack runs, runs as weir demo does and records that.',
       )
-      .option('--for <duration>', 'stop after this time: 30s, 5m; without it, at Ctrl-C'),
+      .option('--for <duration>', 'stop after this time: 30s, 5m; without it, at Ctrl-C')
+      .option(
+        '--brokers <host:port,...>',
+        "Kafka's brokers; other settings come from the environment or the file",
+      )
+      .option('--config <file>', 'settings (default: weir.config.json where it exists)'),
   )
     .addHelpText(
       'after',
       examples([
-        ['weir record incident --for 30s', 'record half a minute'],
-        ['WEIR_KAFKA_BROKERS=kafka-1:9092 weir record incident --for 5m', 'of what runs on Kafka'],
+        [
+          'weir record incident --for 30s',
+          'of the Kafka that is set up, the local stack, or a run as of weir demo',
+        ],
+        ['weir record incident --for 5m --brokers kafka-1:9092', 'of what runs on that Kafka'],
       ]),
     )
-    .action((directory: string, options: DemoOptions) => record(directory, options, command, io));
+    .action((directory: string, options: RecordOptions) => record(directory, options, command, io));
 }

@@ -1,6 +1,6 @@
 /**
  * Which Kafka and which ClickHouse a run works on: those of options, environment or configuration file, in this order; else
- * the local stack, which is started where none runs.
+ * the local stack, which is started where none runs. `weir record` finds its Kafka by the same order, and starts none.
  *
  * I1  Kafka and ClickHouse are found each by itself: one may be a server elsewhere and the other local.
  */
@@ -47,6 +47,13 @@ export interface Targets {
   readonly isLocalClickHouse: boolean;
 }
 
+/** What names a Kafka. */
+export interface KafkaNames {
+  readonly brokers?: string;
+  /** The configuration file. */
+  readonly config?: string;
+}
+
 interface Steps {
   readonly onStep: (step: string) => void;
   readonly onNote: (note: string) => void;
@@ -63,10 +70,7 @@ interface Steps {
  */
 export async function findTargets(options: TargetOptions, io: Steps, config?: ConfigFile): Promise<Targets> {
   const file = config ?? (await readConfigFile(options.config));
-  const environment = {
-    ...process.env,
-    ...(options.brokers === undefined ? {} : { WEIR_KAFKA_BROKERS: options.brokers }),
-  };
+  const environment = environmentWith(options.brokers, process.env);
   const named = await connectionFromSettings(file.kafka, environment);
   const namedServer = await serverOf(options, file);
   const database =
@@ -75,8 +79,8 @@ export async function findTargets(options: TargetOptions, io: Steps, config?: Co
   const isLocalKafka = named === undefined;
   const isLocalClickHouse = namedServer === undefined;
   const stack = isLocalKafka || isLocalClickHouse ? await runningStack(options, io) : undefined;
-  if (stack !== undefined && isLocalKafka) environment.WEIR_KAFKA_BROKERS = stack.kafka.bootstrapServers;
-  const connection = named ?? (await connectionFromSettings(file.kafka, environment))!;
+  const found = isLocalKafka ? environmentWith(stack?.kafka.bootstrapServers, environment) : environment;
+  const connection = named ?? (await connectionFromSettings(file.kafka, found))!;
   const server = namedServer ?? stack?.clickhouse;
   if (server === undefined)
     throw new CliError('environment', 'the local stack runs without ClickHouse, and no other is named', {
@@ -85,13 +89,38 @@ export async function findTargets(options: TargetOptions, io: Steps, config?: Co
   return {
     connection,
     kafkaSettings: file.kafka,
-    environment,
+    environment: found,
     server,
     database,
     cluster,
     isLocalKafka,
     isLocalClickHouse,
   };
+}
+
+/** An option goes before the environment. */
+function environmentWith(brokers: string | undefined, environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return brokers === undefined ? environment : { ...environment, WEIR_KAFKA_BROKERS: brokers };
+}
+
+/**
+ * The Kafka that is there: the one that is named, else that of the local stack that runs on `data`; undefined without both.
+ *
+ * @throws CliError `usage`, EngineError `kafka-settings`, LocalError where a local stack does not answer
+ */
+export async function findKafka(
+  { brokers, config }: KafkaNames,
+  data: string,
+  processEnvironment: NodeJS.ProcessEnv,
+): Promise<{ readonly connection: KafkaConnection; readonly isLocal: boolean } | undefined> {
+  const { kafka } = await readConfigFile(config);
+  const environment = environmentWith(brokers, processEnvironment);
+  const named = await connectionFromSettings(kafka, environment);
+  if (named !== undefined) return { connection: named, isLocal: false };
+  const stack = await localStack(resolve(data));
+  if (stack === undefined) return undefined;
+  const local = environmentWith(stack.kafka.bootstrapServers, environment);
+  return { connection: (await connectionFromSettings(kafka, local))!, isLocal: true };
 }
 
 function serverOf(options: TargetOptions, { clickhouse }: ConfigFile): Promise<ServerAddress | undefined> {

@@ -1,5 +1,5 @@
 /** `weir record` of what runs on a real Kafka, and `weir replay` of it: the same bytes, and what would have been otherwise. */
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -78,6 +78,9 @@ describe('a window of what runs on Kafka', () => {
     await simulate(kafka);
     const env = { WEIR_KAFKA_BROKERS: kafka.bootstrapServers };
     const recorded = await weir(['record', directory, '--for', '12s'], env);
+    expect(recorded.stderr).toMatch(
+      new RegExp(`^recording what runs on Kafka at ${kafka.bootstrapServers}\n`),
+    );
     expect(recorded.stderr).toMatch(/recorded [1-9]\d* commits of \d+ tasks and [1-9]\d* records into/);
     expect(recorded.exitCode).toBe(0);
 
@@ -99,23 +102,37 @@ describe('a window of what runs on Kafka', () => {
     expect(changes.map(({ change }) => change)).toContain('-');
   });
 
-  it('ends in order at Ctrl-C, also where nothing runs', async (context) => {
+  it('ends in order at Ctrl-C, also where nothing runs; a configuration file names its Kafka', async (context) => {
     const kafka = local.of(context);
     await ensureTopics(connectionTo(kafka), plannedTopics(weirApp));
-    const started = startWeir(['record', directory], { WEIR_KAFKA_BROKERS: kafka.bootstrapServers });
+    const config = join(directory, 'weir.config.json');
+    await writeFile(config, JSON.stringify({ kafka: connectionTo(kafka) }));
+    const recording = join(directory, 'recording');
+    const started = startWeir(['record', recording, '--config', config]);
     await started.seen('recording: 0 commits');
     started.child.kill('SIGINT');
     const ended = await started.ended;
     expect(ended.stderr).toContain('recorded 0 commits');
     expect(ended.exitCode).toBe(0);
-    const replayed = await weir(['replay', directory]);
+    const replayed = await weir(['replay', recording]);
     expect(replayed.stderr).toContain('identical: 0 outputs');
   });
 
   it('takes no options of a run of its own', async () => {
-    const env = { WEIR_KAFKA_BROKERS: '127.0.0.1:1' };
-    const { exitCode, stderr } = await weir(['record', directory, '--vms', '3', '--for', '1s'], env);
+    const names = ['--brokers', '127.0.0.1:1'];
+    const { exitCode, stderr } = await weir(['record', directory, '--vms', '3', '--for', '1s', ...names]);
     expect(stderr).toContain('--vms: what runs on Kafka is recorded as it runs');
+    expect(stderr).toContain('weir demo --record');
+    expect(exitCode).toBe(2);
+  });
+
+  it('is of a run of its own where there is no Kafka, which is said first', async () => {
+    const nowhere = ['--data', join(directory, 'data'), '--vms', '0'];
+    const { exitCode, stderr } = await weir(['record', directory, ...nowhere]);
+    expect(stderr).toMatch(
+      /^recording a run of this machine with a simulated estate: no Kafka is named, .*\n/,
+    );
+    expect(stderr).toContain('--vms');
     expect(exitCode).toBe(2);
   });
 });
