@@ -9,7 +9,7 @@ import { onCluster } from './cluster.ts';
 import type { AuditColumn, FieldColumn } from './columns.ts';
 import { SinkError } from './error.ts';
 import type { PreparedBefore, PreparedColumns } from './prepared-columns.ts';
-import { qualifiedLocal, type Table } from './tables.ts';
+import { qualified, qualifiedLocal, type Table } from './tables.ts';
 import { quoteName, typeName } from './value-type.ts';
 
 export interface ExistingColumn {
@@ -66,13 +66,17 @@ function missingColumns(
   });
 }
 
+/** On a cluster, the column goes from the table over the others first, so that none is asked for that is not there. */
 function removal(table: Table, column: string): SinkError {
+  const drops = [...new Set([qualified(table), qualifiedLocal(table)])].map(
+    (name) => `ALTER TABLE ${name}${onCluster(table.cluster)} DROP COLUMN ${quoteName(column)}`,
+  );
   return mismatch(
     table,
     column,
     'is in the table, but not in the schema, and no start with this schema has prepared the table before. Fields are never ' +
       'removed: if a newer build has added it, start that one here; else restore the field in the .avsc (with its default). Only if no ' +
-      `build fills it and its data may go: ALTER TABLE ${qualifiedLocal(table)}${onCluster(table.cluster)} DROP COLUMN ${quoteName(column)}`,
+      `build fills it and its data may go: ${drops.join('; ')}`,
   );
 }
 
