@@ -62,6 +62,17 @@ describe('presentError', () => {
     expect(io.exitCode()).toBe(3);
   });
 
+  it.each([
+    new EngineError('kafka-unreachable', 'no broker'),
+    new ClientError('kafka-unreachable', 'no broker'),
+  ])('names what says where Kafka is when it is not reached: %o', (error) => {
+    const io = memoryIo();
+    presentError(io, error, false);
+    expect(io.err()).toMatch(
+      /^weir: no broker\n {2}try: .*--brokers, WEIR_KAFKA_BROKERS, .* weir local start\n$/,
+    );
+  });
+
   it('says what to do about errors of the operating system', () => {
     const io = memoryIo();
     presentError(io, systemError('ENOSPC'), false);

@@ -56,6 +56,10 @@ const serverRemedies: Partial<Record<EmbeddedServerErrorCode, string>> = {
   'data-dir-not-a-directory': 'give another directory: --data <directory>',
 };
 
+const unreachable =
+  'start the brokers, or correct their addresses: --brokers, WEIR_KAFKA_BROKERS, or kafka.brokers of the configuration file; ' +
+  'without these it is the local stack: weir local start';
+
 /** Those that are not 1. */
 const engineExitCodes: Partial<Record<EngineErrorCode, ExitCode>> = {
   parameter: exitCodes.usage,
@@ -99,6 +103,8 @@ export function remediesOf(error: unknown): readonly string[] {
   if (error instanceof CliError) return error.remedies;
   const code = systemCode(error);
   if (code !== undefined) return [systemRemedies[code]!];
+  if ((error instanceof EngineError || error instanceof ClientError) && error.code === 'kafka-unreachable')
+    return [unreachable];
   const remedy = error instanceof EmbeddedServerError ? serverRemedies[error.code] : undefined;
   return remedy === undefined ? [] : [remedy];
 }
