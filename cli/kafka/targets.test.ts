@@ -30,6 +30,14 @@ describe('the Kafka of a command', () => {
     });
   });
 
+  it('is not the local one where what names it is empty', async () => {
+    await expect(findKafka({ brokers: '', config }, directory, {})).rejects.toMatchObject({ code: 'usage' });
+    const environment = { WEIR_KAFKA_BROKERS: '' };
+    await expect(findKafka({ config: nameless }, directory, environment)).rejects.toThrow(
+      'WEIR_KAFKA_BROKERS is empty',
+    );
+  });
+
   it('is none where none is named and no local stack runs', async () => {
     expect(await findKafka({ config: nameless }, directory, {})).toBeUndefined();
   });

@@ -98,8 +98,12 @@ export async function findTargets(options: TargetOptions, io: Steps, config?: Co
   };
 }
 
-/** An option goes before the environment. */
+/** An option goes before the environment. @throws CliError `usage` where it is empty: it must not mean the local stack */
 function environmentWith(brokers: string | undefined, environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  if (brokers === '')
+    throw new CliError('usage', '--brokers is empty', {
+      remedies: ['name host:port of one or more brokers, or leave it out'],
+    });
   return brokers === undefined ? environment : { ...environment, WEIR_KAFKA_BROKERS: brokers };
 }
 

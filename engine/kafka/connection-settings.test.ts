@@ -29,7 +29,7 @@ async function refusal(settings: unknown, environment: Record<string, string> = 
 describe('a connection', () => {
   it('is none where nothing is set', async () => {
     expect(await connectionFromSettings(undefined, {})).toBeUndefined();
-    expect(await connectionFromSettings({}, { WEIR_KAFKA_BROKERS: '' })).toBeUndefined();
+    expect(await connectionFromSettings({}, { WEIR_KAFKA_CLIENT_ID: '' })).toBeUndefined();
     expect(await connectionFromSettings({ tls: false }, {})).toBeUndefined();
   });
 
@@ -76,6 +76,7 @@ describe('settings are refused by name', () => {
     ['no object', 'a:1', {}, /kafka must be an object/],
     ['brokers of another type', { brokers: [9092] }, {}, /kafka\.brokers must be host:port/],
     ['no brokers in the list', { brokers: [] }, {}, /kafka\.brokers must be host:port/],
+    ['no broker', {}, { WEIR_KAFKA_BROKERS: '' }, /WEIR_KAFKA_BROKERS is empty: .* or unset it/],
     ['a comma too many', {}, { WEIR_KAFKA_BROKERS: 'a:1,,b:1' }, /WEIR_KAFKA_BROKERS must be host:port/],
     ['a broker without port', {}, { WEIR_KAFKA_BROKERS: 'a' }, /WEIR_KAFKA_BROKERS: 'a' is not host:port/],
     ['a port that is none', { brokers: 'a:65536' }, {}, /'a:65536' is not host:port/],

@@ -20,7 +20,7 @@ import type { KafkaConnection, KafkaSasl, KafkaTls, SaslMechanism } from './conn
 import { Secret } from './connection-secret.ts';
 import { type Environment, Sources } from './connection-sources.ts';
 
-/** One that is empty counts as not set. */
+/** One that is empty counts as not set; brokers, without which Weir would go to another Kafka, are refused then. */
 const variables = {
   brokers: 'WEIR_KAFKA_BROKERS',
   clientId: 'WEIR_KAFKA_CLIENT_ID',
@@ -40,7 +40,13 @@ const certificates = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/
 
 function brokersFrom(sources: Sources): string[] {
   const found = sources.find(variables.brokers, 'brokers');
-  if (found === undefined) return [];
+  if (found === undefined) {
+    if (sources.isEmpty(variables.brokers))
+      sources.problems.push(
+        `${variables.brokers} is empty: name host:port of one or more brokers, or unset it`,
+      );
+    return [];
+  }
   const list: unknown[] = typeof found.value === 'string' ? found.value.split(',') : [found.value].flat();
   const brokers = list.map((one) => (typeof one === 'string' ? one.trim() : '')).filter((one) => one !== '');
   if (brokers.length < list.length || brokers.length === 0)

@@ -31,6 +31,11 @@ export class Sources {
     return this.field(path);
   }
 
+  /** Whether a variable is there and holds nothing. */
+  isEmpty(variable: string): boolean {
+    return this.#environment[variable] === '';
+  }
+
   field(path: string): Found | undefined {
     let value: unknown = this.#settings;
     for (const part of path.split('.')) value = isFields(value) ? value[part] : undefined;
