@@ -72,8 +72,18 @@ describe('a configuration file on disk', () => {
     expect((error as Error).cause).toBeUndefined();
   });
 
+  it('may begin with a byte order mark', async () => {
+    const path = join(directory, 'marked.json');
+    await writeFile(path, '\uFEFF{ "workers": 2 }');
+    expect(await readConfigFile(path)).toMatchObject({ workers: 2 });
+  });
+
   it('must be there where it is named, and need not be where it is not', async () => {
-    await expect(readConfigFile(join(directory, 'none.json'))).rejects.toMatchObject({ code: 'usage' });
+    const missing = join(directory, 'none.json');
+    await expect(readConfigFile(missing)).rejects.toMatchObject({
+      code: 'usage',
+      message: `--config: there is no file ${missing}`,
+    });
     expect(await readConfigFile(undefined)).toEqual({ settings: [] });
   });
 });

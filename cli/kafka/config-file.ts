@@ -44,11 +44,18 @@ export async function readConfigFile(path: string | undefined): Promise<ConfigFi
   const file = path ?? defaultFile;
   let text: string;
   try {
-    text = await readFile(file, 'utf8');
+    // Editors on Windows begin a file with a byte order mark, which JSON.parse refuses.
+    text = (await readFile(file, 'utf8')).replace(/^\uFEFF/, '');
   } catch (cause) {
     const isMissing = cause instanceof Error && 'code' in cause && cause.code === 'ENOENT';
     if (path === undefined && isMissing) return { settings: [] };
-    throw new CliError('usage', `--config: ${messageOf(cause)}`, { cause });
+    throw new CliError(
+      'usage',
+      isMissing ? `--config: there is no file ${file}` : `--config: ${messageOf(cause)}`,
+      {
+        cause,
+      },
+    );
   }
   try {
     return parseConfig(JSON.parse(text), file);
