@@ -13,6 +13,8 @@ export interface SourcesConfig {
   readonly sampleIntervalMs: number;
   readonly seed: number;
   readonly vms: number;
+  /** Of the simulated devices; 1 by default, which is for processors that begin without state. */
+  readonly firstEpoch?: number;
   /** Whether to simulate an estate; true by default. */
   readonly simulates?: boolean;
   /** Whether to sample this host; true by default. */
@@ -33,9 +35,9 @@ export interface Sources {
 const answerMs = 2_500;
 
 export function startSources(edge: Publisher & Subscriber, config: SourcesConfig): Sources {
-  const { onNote, simulates = true, samplesHost = true } = config;
+  const { onNote, simulates = true, samplesHost = true, firstEpoch = 1 } = config;
   const migration: MigrationSimulation | undefined = simulates
-    ? startMigrationSimulation({ seed: config.seed, vms: config.vms }, edge, edge)
+    ? startMigrationSimulation({ seed: config.seed, vms: config.vms, firstEpoch }, edge, edge)
     : undefined;
   const host = samplesHost
     ? startHostIo(

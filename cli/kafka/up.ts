@@ -36,7 +36,7 @@ export interface UpConfig extends Pick<
   readonly targets: TargetOptions;
   /** undefined: where Kafka is the local stack's. */
   readonly simulates: boolean | undefined;
-  readonly sources: Omit<SourcesConfig, 'onNote' | 'simulates'>;
+  readonly sources: Omit<SourcesConfig, 'onNote' | 'simulates' | 'firstEpoch'>;
   /** Events over HTTP; undefined without them. */
   readonly ingest: IngestSettings | undefined;
   readonly operations: OperationsSettings;
@@ -167,7 +167,7 @@ const clusterText = ({ cluster }: Targets): string =>
 
 /** Sources run, until their time is over or the user wants an end; then nothing new comes in. */
 async function feed(
-  { config, targets, run, progress, log }: Running,
+  { config, targets, run, progress, startedMs, log }: Running,
   ingest: RunIngest | undefined,
   signal: AbortSignal,
   onEnding: () => void,
@@ -176,7 +176,13 @@ async function feed(
   const onNote = (message: string): void => {
     log({ level: 'warn', component: 'agents', message });
   };
-  const sources: Sources = startSources(run.edge, { ...config.sources, simulates, onNote });
+  const sources: Sources = startSources(run.edge, {
+    ...config.sources,
+    simulates,
+    // The tasks keep the epochs of earlier runs. No device switches a thousand times a second, so milliseconds stay ahead of them.
+    firstEpoch: startedMs,
+    onNote,
+  });
   try {
     await Promise.race([passed(config.durationMs, signal), run.failed, sources.failed]);
   } finally {

@@ -5,6 +5,8 @@ import { SimulatorError } from '../simulator-error.ts';
 export interface MigrationModel {
   /** Same seed, same model, same commands at the same times: same events. */
   readonly seed: number;
+  /** Path epoch of every device at the start. Where processors keep their state from run to run, each run needs a higher one than the run before has reached: below it all reports are stale. */
+  readonly firstEpoch: number;
   readonly vms: number;
   readonly hosts: number;
   readonly devicesPerVm: number;
@@ -54,6 +56,7 @@ export interface MigrationModel {
 
 export const DEFAULT_MODEL: MigrationModel = {
   seed: 1,
+  firstEpoch: 1,
   vms: 12,
   hosts: 4,
   devicesPerVm: 2,
@@ -96,8 +99,8 @@ export function migrationModel(overrides: Partial<MigrationModel>): MigrationMod
       refuse(option, 'given as [from, to], from not above to');
     if (option.endsWith('Share') && values[0]! > 1) refuse(option, 'a share, from 0 to 1');
   }
-  for (const option of ['seed', 'vms', 'hosts', 'devicesPerVm'] as const) {
-    if (!Number.isInteger(model[option])) refuse(option, 'a whole number');
+  for (const option of ['seed', 'firstEpoch', 'vms', 'hosts', 'devicesPerVm'] as const) {
+    if (!Number.isSafeInteger(model[option])) refuse(option, 'a whole number');
   }
   if (model.hosts < 2) refuse('hosts', 'at least 2: a migration needs another host');
   if (model.bandwidth[0] === 0) refuse('bandwidth', 'above 0');

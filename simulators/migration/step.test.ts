@@ -43,6 +43,20 @@ describe('the simulation', () => {
     );
   });
 
+  it('begins at the epoch that it is given, and counts up from there', () => {
+    const epochsFrom = (firstEpoch: number): number[] =>
+      drive(world({ firstEpoch }), 60_000, 50, simpleController()).events.flatMap((event) =>
+        event.stream === 'linkStates' ? [event.value.path_epoch] : [],
+      );
+    const least = (epochs: readonly number[]): number => Math.min(...epochs);
+    const first = epochsFrom(1);
+    expect(least(first)).toBe(1);
+    expect(Math.max(...first)).toBeGreaterThan(2);
+    const later = epochsFrom(START_MS);
+    expect(least(later)).toBe(START_MS);
+    expect(later.map((epoch) => epoch - START_MS + 1)).toEqual(first);
+  });
+
   it('changes nothing that it is given', () => {
     const before = drive(world(), 10_000, 100).world;
     const copy = structuredClone(before);

@@ -52,7 +52,7 @@ function addDevice(draft: Draft, vmId: string, deviceId: string, host: string): 
     plugging: 0,
     active: 'primary',
     paused: false,
-    pathEpoch: 1,
+    pathEpoch: model.firstEpoch,
     underWay: [],
     answers: [],
     told: { linkStates: 0, phases: 0, acknowledgements: 0 },

@@ -284,6 +284,7 @@ describe('weir up refuses', () => {
     [['--ingest-port', '70000'], '--ingest-port'],
     [['--accept-empty-tables', 'link_states'], "there is no table 'link_states'"],
     [['--url', 'http://weir:hunter2@127.0.0.1:8123'], '--password-file'],
+    [['--brokers', ''], '--brokers is empty'],
     [['--brokers', 'nowhere'], "'nowhere' is not host:port"],
   ] as const)('%j: exit code 2, and nothing is started', async ([options, message]) => {
     const { exitCode, stdout, stderr } = await upUntilEnd(...options);
@@ -317,6 +318,18 @@ describe('weir up after runs that were stopped and killed', () => {
     expect(await query(fromHttp)).toBe('1');
   });
 
+  test('is what weir record records, where no other Kafka is named', async (context) => {
+    needsKafka(context);
+    const recording = ['record', join(directory, 'recording'), '--for', '1s'];
+    const { exitCode, stderr } = await weir([...recording, '--data', dataDir]);
+    const { bootstrapServers } = stack.kafka;
+    expect(stderr).toMatch(
+      new RegExp(`^recording what runs on Kafka at ${bootstrapServers}, the local stack on `),
+    );
+    expect(stderr).toContain('recorded 0 commits');
+    expect(exitCode).toBe(0);
+  });
+
   test('makes no table anew whose records were taken before, unless it is told to', async (context) => {
     needsKafka(context);
     const table = 'migration_link_states';
@@ -339,7 +352,7 @@ describe('weir up after runs that were stopped and killed', () => {
 
   test('writes into a database that is not there yet, where it is told to begin it', async (context) => {
     needsKafka(context);
-    const begun = ['--for', '2s', '--no-host-io', '--database', 'new'];
+    const begun = ['--for', '4s', '--no-host-io', '--database', 'new'];
     expect(await upUntilEnd(...begun)).toMatchObject({ exitCode: 1, stdout: '' });
     const { exitCode, stdout, stderr } = await upUntilEnd(...begun, '--accept-empty-tables', 'all');
     expect(exitCode, stderr).toBe(0);
@@ -349,6 +362,9 @@ describe('weir up after runs that were stopped and killed', () => {
       number(printed.get('migration.link-states')),
     );
     expect(number(printed.get('migration.link-states'))).toBeGreaterThan(0);
+    // The tasks have kept the epochs of the runs before, whose simulation was the same.
+    expect(number(printedRows(stdout, /^Commands$/)[0]![0])).toBeGreaterThan(0);
+    expect(await query("SELECT count() FROM new.migration_alerts WHERE kind = 'stale_epoch'")).toBe('0');
   });
 });
 
