@@ -38,6 +38,11 @@ function nextId(draft: Draft, deviceId: string, stream: SimulatedEvent['stream']
   return `${stream}/${deviceId}/${number}`;
 }
 
+/** Migrations of later runs have other uids: to what keeps its state from run to run, those of the same ones are over. */
+function reportedUid({ model: { firstEpoch } }: Draft, uid: string): string {
+  return firstEpoch === 1 ? uid : `${uid}@${firstEpoch}`;
+}
+
 /** What `host` claims about one interface of a device: normally the truth, under the newest epoch. */
 export interface LinkClaim {
   readonly host: string;
@@ -99,7 +104,7 @@ export function tellPhase(
     const value: Phase = {
       device_id: deviceId,
       vm_id: vmId,
-      migration_uid: plan.uid,
+      migration_uid: reportedUid(draft, plan.uid),
       source_node: plan.sourceNode,
       target_node: plan.targetNode,
       side,

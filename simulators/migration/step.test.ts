@@ -57,6 +57,18 @@ describe('the simulation', () => {
     expect(later.map((epoch) => epoch - START_MS + 1)).toEqual(first);
   });
 
+  it('names migrations of runs that begin at other epochs otherwise', () => {
+    const uidsFrom = (firstEpoch: number): string[] =>
+      drive(world({ firstEpoch }), 60_000, 50, simpleController()).events.flatMap((event) =>
+        event.stream === 'phases' ? [event.value.migration_uid] : [],
+      );
+    const known = new Set(uidsFrom(1));
+    expect(known.size).toBeGreaterThan(10);
+    const later = new Set(uidsFrom(START_MS));
+    expect(later.size).toBe(known.size);
+    expect([...later].filter((uid) => known.has(uid))).toEqual([]);
+  });
+
   it('changes nothing that it is given', () => {
     const before = drive(world(), 10_000, 100).world;
     const copy = structuredClone(before);
