@@ -1,6 +1,6 @@
 /** The error for a name that does not exist: the nearest that does, and all there are. */
+import { nearest } from '#engine/nearest.ts';
 import { CliError } from './cli-error.ts';
-import { nearest } from './nearest.ts';
 
 /** @param what the kind of thing, after "there is no": `report`, `parameter of failover.forecast` */
 export function unknownName(what: string, name: string, known: readonly string[]): CliError {

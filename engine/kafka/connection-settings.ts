@@ -12,11 +12,11 @@
  * I2  All problems are reported at once, each by the name of its setting, and none with the content of a file or secret.
  * I3  What is returned is usable: files are read, certificates and keys parse and belong together.
  */
-import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { createSecureContext } from 'node:tls';
 import { EngineError } from '../engine-error.ts';
-import type { KafkaConnection, KafkaSasl, KafkaTls, SaslMechanism } from './connection.ts';
+import { type KafkaConnection, type KafkaSasl, type KafkaTls, saslMechanisms } from './connection.ts';
+import { addressProblem } from './connection-address.ts';
+import { certificateProblems, keyPairProblem } from './connection-certificates.ts';
 import { Secret } from './connection-secret.ts';
 import { type Environment, Sources } from './connection-sources.ts';
 
@@ -35,9 +35,6 @@ const variables = {
   checkServerName: 'WEIR_KAFKA_TLS_CHECK_SERVER_NAME',
 } as const;
 
-const mechanisms: readonly SaslMechanism[] = ['plain', 'scram-sha-256', 'scram-sha-512'];
-const certificates = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
-
 function brokersFrom(sources: Sources): string[] {
   const found = sources.find(variables.brokers, 'brokers');
   if (found === undefined) {
@@ -52,12 +49,8 @@ function brokersFrom(sources: Sources): string[] {
   if (brokers.length < list.length || brokers.length === 0)
     sources.problems.push(`${found.name} must be host:port of one or more brokers, separated by commas`);
   for (const broker of brokers) {
-    // kafkajs takes no IPv6 addresses; a name that resolves to one is fine.
-    const port = /^[^\s:/@[\]]+:(\d{1,5})$/.exec(broker)?.[1];
-    if (port === undefined || Number(port) < 1 || Number(port) > 65_535)
-      sources.problems.push(
-        `${found.name}: '${broker.replace(/^.*@/, '...@')}' is not host:port (an IPv6 address needs a host name)`,
-      );
+    const problem = addressProblem(broker);
+    if (problem !== undefined) sources.problems.push(`${found.name}: ${problem}`);
   }
   return brokers;
 }
@@ -102,9 +95,9 @@ async function saslFrom(sources: Sources, environment: Environment): Promise<Kaf
   const mechanism = sources.text(variables.mechanism, 'sasl.mechanism');
   const username = sources.text(variables.username, 'sasl.username');
   const password = await passwordFrom(sources, environment);
-  const known = mechanisms.find((one) => one === mechanism?.value.toLowerCase());
+  const known = saslMechanisms.find((one) => one === mechanism?.value.toLowerCase());
   if (mechanism !== undefined && known === undefined)
-    problems.push(`${mechanism.name} must be ${mechanisms.join(', ')}; it is '${mechanism.value}'`);
+    problems.push(`${mechanism.name} must be ${saslMechanisms.join(', ')}; it is '${mechanism.value}'`);
   if (known !== undefined && username !== undefined && password !== undefined)
     return { mechanism: known, username: username.value, password };
   if (problems.length > before || (mechanism ?? username ?? password ?? sources.field('sasl')) === undefined)
@@ -116,21 +109,6 @@ async function saslFrom(sources: Sources, environment: Environment): Promise<Kaf
   ];
   problems.push(`SASL needs ${missing.join(' and ')} too`);
   return undefined;
-}
-
-const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
-
-/** Report what OpenSSL could not use; both clients would say so much later, and worse. */
-function checkCertificates(name: string, text: string, problems: string[]): void {
-  const found = text.match(certificates) ?? [];
-  if (found.length === 0) problems.push(`${name} holds no certificate in PEM form`);
-  for (const [i, pem] of found.entries()) {
-    try {
-      new X509Certificate(pem);
-    } catch (error) {
-      problems.push(`${name}: certificate ${i + 1} cannot be read: ${reasonOf(error)}`);
-    }
-  }
 }
 
 async function tlsFrom(sources: Sources): Promise<KafkaTls | undefined> {
@@ -153,15 +131,10 @@ async function tlsFrom(sources: Sources): Promise<KafkaTls | undefined> {
     problems.push(
       `${variables.cert} (kafka.tls.certFile) and ${variables.key} (kafka.tls.keyFile) go together`,
     );
-  if (ca !== undefined) checkCertificates(ca.name, ca.text, problems);
+  if (ca !== undefined) problems.push(...certificateProblems(ca.name, ca.text));
   if (cert !== undefined && key !== undefined) {
-    try {
-      createSecureContext({ cert: cert.text, key: key.text });
-    } catch (error) {
-      problems.push(
-        `${cert.name} and ${key.name} cannot be used together, both in PEM form, the key not encrypted: ${reasonOf(error)}`,
-      );
-    }
+    const problem = keyPairProblem(`${cert.name} and ${key.name}`, cert.text, key.text);
+    if (problem !== undefined) problems.push(problem);
   }
   return {
     ...(ca === undefined ? {} : { ca: ca.text }),

@@ -11,7 +11,8 @@ import { inspect } from 'node:util';
 import { type KafkaConfig, logLevel, type SASLOptions } from 'kafkajs';
 import type { Secret } from './connection-secret.ts';
 
-export type SaslMechanism = 'plain' | 'scram-sha-256' | 'scram-sha-512';
+export const saslMechanisms = ['plain', 'scram-sha-256', 'scram-sha-512'] as const;
+export type SaslMechanism = (typeof saslMechanisms)[number];
 
 export interface KafkaSasl {
   readonly mechanism: SaslMechanism;
@@ -63,7 +64,8 @@ function kafkajsTls({ ca, cert, key, checkServerName = true }: KafkaTls): Connec
 /**
  * Settings for kafkajs, without its log: what fails is thrown.
  *
- * @throws Error of OpenSSL's when a certificate or key of `tls` is none; `connectionFromSettings` refuses them by name
+ * @throws Error of OpenSSL's when a certificate or key of `tls` is none; `connectionFromSettings` and
+ * `createClient` refuse them by name
  */
 export function kafkajsConfig(connection: KafkaConnection): KafkaConfig {
   const { brokers, clientId = defaultClientId, tls, sasl } = connection;
