@@ -1,7 +1,22 @@
 /** What a user sets of a client, and what is taken where nothing is set. */
 import type { KafkaConnection } from '#engine/kafka/connection.ts';
 import type { Stream } from '#engine/topology/stream.ts';
-import { ClientError } from './client-error.ts';
+import type { ClientError } from './client-error.ts';
+import { type ClientConnection, connectionChecks, connectionOf } from './connection-options.ts';
+import {
+  callable,
+  type Check,
+  type Checks,
+  fields,
+  flag,
+  isFields,
+  kindOf,
+  numberFrom,
+  oneOf,
+  requireOptions,
+  uriReference,
+  wholeFrom,
+} from './option-checks.ts';
 import type { Compression } from './producer/record-batch.ts';
 
 /** How events begin on the wire (engine/codec/framing.ts). */
@@ -14,7 +29,7 @@ export type Framing =
 /** What `publish` does while the buffer is full. */
 export type WhenFull = 'wait' | 'reject';
 
-export interface ClientConfig extends KafkaConnection {
+export interface ClientConfig extends ClientConnection {
   /** `ce_source` of what this client publishes, a URI reference: `/<program>/<host>`. */
   readonly source: string;
   /** Bytes of events that no broker has acknowledged yet, with their headers; 32 MiB by default. */
@@ -56,22 +71,55 @@ export interface ClientConfig extends KafkaConnection {
 }
 
 /** A configuration with nothing left open. */
-export type ResolvedConfig = Required<Omit<ClientConfig, keyof KafkaConnection>>;
+export interface ResolvedConfig extends Required<Omit<ClientConfig, keyof ClientConnection>> {
+  readonly connection: KafkaConnection;
+}
 
-const positive = [
-  'maxBufferedBytes',
-  'maxBufferedRecords',
-  'maxBatchBytes',
-  'maxRecordBytes',
-  'deliveryTimeoutMs',
-  'requestTimeoutMs',
-  'connectTimeoutMs',
-  'exitTimeoutMs',
-] as const;
+/** A timer of Node takes 2^31 - 1, and connecting may take twice its limit. */
+const longestAnswerMs = 2 ** 30 - 1;
+/** Lengths in Kafka's protocol are int32. */
+const mostBytes = 2 ** 31 - 1;
+const fingerprint = /^[0-9a-f]{16}$/;
 
-/** @throws ClientError 'invalid-config' naming the setting */
+const framing: Check = (value, name) => {
+  const kind = isFields(value) ? value['kind'] : undefined;
+  const kinds = { kind: oneOf(['single-object', 'confluent'] satisfies Framing['kind'][]) };
+  return kind === 'confluent'
+    ? fields({ ...kinds, idOf: callable }, ['idOf'])(value, name)
+    : fields(kinds, ['kind'])(value, name);
+};
+
+const announced: Check = (value, name) => {
+  if (!(value instanceof Set)) return [`${name} must be a Set of fingerprints, not ${kindOf(value)}`];
+  const isFine = [...value].every((one) => typeof one === 'string' && fingerprint.test(one));
+  return isFine ? [] : [`${name} must hold fingerprints of 16 hexadecimal digits, in small letters`];
+};
+
+const checks: Checks<keyof ClientConfig> = {
+  ...connectionChecks,
+  source: uriReference,
+  maxBufferedBytes: wholeFrom(1),
+  maxBufferedRecords: wholeFrom(1),
+  whenFull: oneOf(['wait', 'reject'] satisfies WhenFull[]),
+  lingerMs: numberFrom(0),
+  maxBatchBytes: wholeFrom(1, mostBytes),
+  maxRecordBytes: wholeFrom(1, mostBytes),
+  compression: oneOf(['none', 'gzip'] satisfies Compression[]),
+  deliveryTimeoutMs: numberFrom(1),
+  requestTimeoutMs: numberFrom(1, longestAnswerMs),
+  connectTimeoutMs: numberFrom(1, longestAnswerMs),
+  framing,
+  announced,
+  flushOnExit: flag,
+  exitTimeoutMs: numberFrom(1),
+  onTrouble: callable,
+};
+
+/** @throws ClientError 'invalid-config' with every option that is missing, unknown or wrong */
 export function resolveConfig(config: ClientConfig): ResolvedConfig {
-  const resolved: ResolvedConfig = {
+  requireOptions('createClient', config, checks, ['brokers', 'source']);
+  return {
+    connection: connectionOf(config),
     source: config.source,
     maxBufferedBytes: config.maxBufferedBytes ?? 32 << 20,
     maxBufferedRecords: config.maxBufferedRecords ?? 100_000,
@@ -89,17 +137,4 @@ export function resolveConfig(config: ClientConfig): ResolvedConfig {
     exitTimeoutMs: config.exitTimeoutMs ?? 5_000,
     onTrouble: config.onTrouble ?? ((): void => undefined),
   };
-  for (const name of positive)
-    if (!(Number.isFinite(resolved[name]) && resolved[name] > 0))
-      throw new ClientError('invalid-config', `${name} must be a positive number, not ${resolved[name]}`);
-  if (!(Number.isFinite(resolved.lingerMs) && resolved.lingerMs >= 0))
-    throw new ClientError('invalid-config', `lingerMs must be 0 or more, not ${resolved.lingerMs}`);
-  if (resolved.source === '' || /\s/.test(resolved.source))
-    throw new ClientError(
-      'invalid-config',
-      `source must be a URI reference such as /my-program/host-1, not '${resolved.source}'`,
-    );
-  if (config.brokers.length === 0)
-    throw new ClientError('invalid-config', 'brokers is empty: name one as host:port');
-  return resolved;
 }

@@ -1,7 +1,7 @@
 /** The client's error class. `code` is stable and for programs; the message names the place and what to do. */
 
 export type ClientErrorCode =
-  /** A setting of the client or of the ingest endpoint is wrong. */
+  /** An option of the client or of the ingest endpoint is wrong, or an argument of a call other than the event. */
   | 'invalid-config'
   /** The event does not fit its stream: see `problems`. */
   | 'invalid-event'
@@ -50,7 +50,7 @@ export class ClientError extends Error {
   readonly code: ClientErrorCode;
   /** Whether the same call may succeed later without anything being mended. */
   readonly retryable: boolean;
-  /** Every single finding, each with its field; of other errors than 'invalid-event' the message alone. */
+  /** Of 'invalid-event' and of wrong options every single finding, each with its name; of other errors the message alone. */
   readonly problems: readonly string[];
 
   constructor(

@@ -24,6 +24,7 @@ import { Outstanding } from './outstanding.ts';
 import { connector } from './producer/broker-connection.ts';
 import { IdempotentProducer, type Trouble } from './producer/idempotent-producer.ts';
 import { type BatchRecord, batchBytesOf } from './producer/record-batch.ts';
+import { requirePublishOptions, requireStream, timeoutProblem } from './publish-arguments.ts';
 import { Room } from './room.ts';
 import { SchemaGate } from './schema-gate.ts';
 import { type StreamEncoder, streamEncoder } from './stream-encoder.ts';
@@ -75,6 +76,7 @@ export interface Client extends Publisher {
 }
 
 const defaultFlushMs = 30_000;
+const noOptions: ClientPublishOptions = {};
 /** An answer must be in before the request is given up. */
 const replicaShare = 2 / 3;
 
@@ -118,7 +120,7 @@ class KafkaClient implements Client {
     this.#producer = new IdempotentProducer({
       ...this.#config,
       connect: connector({
-        kafka: kafkajsConfig(config),
+        kafka: kafkajsConfig(this.#config.connection),
         connectTimeoutMs,
         requestTimeoutMs,
         keepsProcess: !flushes,
@@ -145,10 +147,11 @@ class KafkaClient implements Client {
     }
   }
 
-  publish<T>(stream: Stream<T>, event: T, options: ClientPublishOptions = {}): Promise<void> {
+  publish<T>(stream: Stream<T>, event: T, options: ClientPublishOptions = noOptions): Promise<void> {
     return new Promise((resolve, reject) => {
-      if (this.#closing !== undefined) throw this.#closedError(stream.topic);
       const route = this.#routeOf(stream);
+      if (this.#closing !== undefined) throw this.#closedError(stream.topic);
+      if (options !== noOptions) requirePublishOptions(options);
       const id = options.id ?? `${this.#run}-${this.#ids++}`;
       const record = route.encoder.encode(event, id, options.source ?? this.#config.source);
       const bytes = batchBytesOf(record);
@@ -167,6 +170,7 @@ class KafkaClient implements Client {
 
   announce(stream: Stream<unknown>, confluentId?: number): Promise<void> {
     return new Promise((resolve, reject) => {
+      requireStream('announce', stream);
       if (this.#closing !== undefined) throw this.#closedError(stream.topic);
       const gate = this.#gateOf(streamEncoder(stream, this.#writers, confluentId));
       const leave = this.#outstanding.enter();
@@ -190,6 +194,8 @@ class KafkaClient implements Client {
   }
 
   async flush(timeoutMs = defaultFlushMs): Promise<void> {
+    const problem = timeoutProblem('flush', timeoutMs);
+    if (problem !== undefined) throw problem;
     const release = this.#hold.take();
     const calm = this.#producer.hurry();
     let undo = (): void => undefined;
@@ -215,6 +221,8 @@ class KafkaClient implements Client {
   }
 
   close(timeoutMs = defaultFlushMs): Promise<void> {
+    const problem = timeoutProblem('close', timeoutMs);
+    if (problem !== undefined) return Promise.reject(problem);
     this.#closing ??= this.#close(timeoutMs);
     return this.#closing;
   }
@@ -276,15 +284,25 @@ class KafkaClient implements Client {
   #routeOf<T>(stream: Stream<T>): Route {
     let route = this.#routes.get(stream);
     if (route === undefined) {
-      const { framing } = this.#config;
-      const isSchemas = stream.topic === schemas.topic;
-      // Announcements are what ids are learnt from, so they have none.
-      const id = framing.kind === 'confluent' && !isSchemas ? framing.idOf(stream) : undefined;
-      const encoder = streamEncoder(stream, this.#writers, id) as StreamEncoder<unknown>;
+      requireStream('publish', stream);
+      const encoder = streamEncoder(stream, this.#writers, this.#idOf(stream)) as StreamEncoder<unknown>;
       route = { encoder, gate: this.#gateOf(encoder) };
       this.#routes.set(stream, route);
     }
     return route;
+  }
+
+  /** Of the stream's schema in a registry, where events are framed by it. */
+  #idOf(stream: Stream<unknown>): number | undefined {
+    const { framing } = this.#config;
+    // Announcements are what ids are learnt from, so they have none.
+    if (framing.kind !== 'confluent' || stream.topic === schemas.topic) return undefined;
+    try {
+      return framing.idOf(stream);
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new ClientError('invalid-config', `${stream.topic}: framing.idOf failed: ${why}`, { cause });
+    }
   }
 
   /** One for each schema and id: streams may share them. */

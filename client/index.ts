@@ -2,6 +2,7 @@
 export { createClient } from './client.ts';
 export type { Client, ClientPublishOptions, ClientStats } from './client.ts';
 export type { ClientConfig, Framing, WhenFull } from './client-config.ts';
+export type { ClientConnection, ClientSasl, ClientTls } from './connection-options.ts';
 export { ClientError } from './client-error.ts';
 export type { ClientErrorCode } from './client-error.ts';
 export { encodeEvent } from './stream-encoder.ts';

@@ -11,6 +11,7 @@ import type { PublishOptions, Publisher, Subscriber, Subscription } from '#engin
 import type { Stream } from '#engine/topology/stream.ts';
 import { type Client, createClient } from './client.ts';
 import type { ClientConfig } from './client-config.ts';
+import { connectionOf } from './connection-options.ts';
 
 export interface KafkaEdgeConfig extends Omit<KafkaSubscriberConfig, 'kafka' | 'onTrouble'> {
   /** How to reach Kafka, and how to publish. `onTrouble` of it hears of reading, too. */
@@ -32,7 +33,7 @@ export class KafkaEdge implements Publisher, Subscriber {
   static async start({ client: config, onTrouble, ...subscribing }: KafkaEdgeConfig): Promise<KafkaEdge> {
     const telling = onTrouble === undefined ? {} : { onTrouble };
     const client = createClient({ ...config, ...telling });
-    const kafka = kafkajsConfig(config);
+    const kafka = kafkajsConfig(connectionOf(config));
     try {
       return new KafkaEdge(client, await KafkaSubscriber.start({ ...subscribing, ...telling, kafka }));
     } catch (error) {

@@ -12,6 +12,7 @@ import { cloudEventHeaders } from '#engine/task/cloud-events.ts';
 import { eventTimeMsOf, keyOf, type Stream } from '#engine/topology/stream.ts';
 import { ClientError } from './client-error.ts';
 import type { BatchRecord } from './producer/record-batch.ts';
+import { requireConfluentId, requireIdentity, requireStream } from './publish-arguments.ts';
 
 /** The last millisecond that ISO 8601 text of a CloudEvent's time can name. */
 const maxTimeMs = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
@@ -41,16 +42,19 @@ export function encodeEvent<T>(
   identity: { readonly id: string; readonly source: string },
   confluentId?: number,
 ): EncodedEvent {
+  requireStream('encodeEvent', stream);
+  requireIdentity(identity);
   const encoder = streamEncoder(stream, new WriterSchemas(), confluentId);
   return { topic: stream.topic, ...encoder.encode(event, identity.id, identity.source) };
 }
 
-/** @throws ClientError 'invalid-config' when the stream's schema cannot be used */
+/** @throws ClientError 'invalid-config' when the stream's schema or its id cannot be used */
 export function streamEncoder<T>(
   stream: Stream<T>,
   writers: WriterSchemas,
   confluentId: number | undefined,
 ): StreamEncoder<T> {
+  requireConfluentId(stream.topic, confluentId);
   const codec = codecOf(stream, writers, confluentId);
   const keyText: (event: object) => string =
     stream.topic === schemas.topic

@@ -1,10 +1,9 @@
-/** What docs/producing-events.md shows is run as it is written, but for the addresses. */
+/** What docs/producing-events.md shows is run as it is written, but for the addresses. Over TLS: client-secured.test.ts. */
 import { execFile, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 import { freePorts } from '#local/kafka/free-port.ts';
@@ -13,27 +12,13 @@ import { linkStates } from '#schemas/migration/generated.ts';
 import { announcedSchemas, createClientTopics, eventsOf } from './client.fixture.ts';
 import { kafkaForFile } from './kafka.fixture.ts';
 import { TestProducer } from './librdkafka.fixture.ts';
+import { blocksOf, root, runScript } from './producing-events.fixture.ts';
 
 const local = kafkaForFile();
-const root = fileURLToPath(new URL('../..', import.meta.url));
-const text = readFileSync(join(root, 'docs/producing-events.md'), 'utf8');
 const run = promisify(execFile);
-
-/** The code blocks that a mark announces, with the JSON block that follows, if one does. */
-const blocksOf = (mark: string): readonly { readonly code: string; readonly json: string | undefined }[] =>
-  text
-    .split(`<!-- test: ${mark} -->`)
-    .slice(1)
-    .map((after) => ({
-      code: /^\s*```(?:js|sh)\n([^]*?)```/.exec(after)![1]!,
-      json: /^\s*```(?:js|sh)\n[^]*?```\s*```json\n([^]*?)```/.exec(after)?.[1],
-    }));
 
 const addressed = (code: string, kafka: LocalKafka): string =>
   code.replaceAll('localhost:9092', kafka.bootstrapServers);
-
-const runScript = (code: string): Promise<unknown> =>
-  run(process.execPath, ['--input-type=module', '--eval', code], { cwd: root, timeout: 30_000 });
 
 it('the client publishes, and announces for others', async (context) => {
   const kafka = local.of(context);
