@@ -19,26 +19,26 @@ const publishChecks = { ...identityChecks, whenFull: oneOf(['wait', 'reject'] sa
 /** Kafka's clients and registries keep ids as int32. */
 const confluentIdCheck = wholeFrom(0, 2 ** 31 - 1);
 
-/** @param call that got it. @throws ClientError 'invalid-config' */
-export function requireStream(call: string, stream: Stream<unknown>): void {
-  const given: unknown = stream;
-  if (!isFields(given))
-    requireNone(call, [
-      `stream must be one such as linkStates of weir/schemas/migration, not ${kindOf(given)}`,
-    ]);
+/** What is wrong with a stream. @param at what messages call it */
+export function streamProblems(stream: unknown, at: string): readonly string[] {
+  if (!isFields(stream))
+    return [`${at} must be one such as linkStates of weir/schemas/migration, not ${kindOf(stream)}`];
   const { topic, name, schema, key, time }: Partial<Record<keyof Stream<unknown>, unknown>> = stream;
   const fieldOf = (value: unknown): unknown => (isFields(value) ? value['field'] : undefined);
-  requireNone(call, [
-    ...text(topic, 'stream.topic'),
-    ...text(name, 'stream.name'),
-    ...(isFields(schema) ? [] : [`stream.schema must be an object, not ${kindOf(schema)}`]),
-    ...text(fieldOf(key), 'stream.key.field'),
-    ...text(fieldOf(time), 'stream.time.field'),
-    ...oneOf(['millis', 'micros'] satisfies Stream<unknown>['time']['unit'][])(
-      isFields(time) ? time['unit'] : undefined,
-      'stream.time.unit',
-    ),
-  ]);
+  const unit = isFields(time) ? time['unit'] : undefined;
+  return [
+    ...text(topic, `${at}.topic`),
+    ...text(name, `${at}.name`),
+    ...(isFields(schema) ? [] : [`${at}.schema must be an object, not ${kindOf(schema)}`]),
+    ...text(fieldOf(key), `${at}.key.field`),
+    ...text(fieldOf(time), `${at}.time.field`),
+    ...oneOf(['millis', 'micros'] satisfies Stream<unknown>['time']['unit'][])(unit, `${at}.time.unit`),
+  ];
+}
+
+/** @param call that got it. @throws ClientError 'invalid-config' */
+export function requireStream(call: string, stream: unknown): void {
+  requireNone(call, streamProblems(stream, 'stream'));
 }
 
 /** @throws ClientError 'invalid-config' */

@@ -1,7 +1,19 @@
 /** What a user sets of the ingest endpoint. */
+import { Secret } from '#engine/kafka/connection-secret.ts';
 import type { Stream } from '#engine/topology/stream.ts';
 import type { Client } from '../client.ts';
 import { ClientError } from '../client-error.ts';
+import {
+  callable,
+  type Check,
+  type Checks,
+  fields,
+  isFields,
+  kindOf,
+  requireOptions,
+  wholeFrom,
+} from '../option-checks.ts';
+import { streamProblems } from '../publish-arguments.ts';
 import { longestTimerMs } from '../timer.ts';
 import { isLoopback } from './local-only.ts';
 import type { IngestToken } from './tokens.ts';
@@ -39,11 +51,53 @@ export interface IngestConfig {
   readonly onFailure?: (error: unknown) => void;
 }
 
+const defaults: Required<IngestLimits> = {
+  maxBodyBytes: 4 << 20,
+  maxRecords: 10_000,
+  maxConcurrentRequests: 64,
+  ackTimeoutMs: 10_000,
+  requestTimeoutMs: 30_000,
+  answerTimeoutMs: 10_000,
+  troubleAfterMs: 2_000,
+};
+
+const client: Check = (value, name) =>
+  isFields(value) && typeof value['publish'] === 'function' && typeof value['stats'] === 'function'
+    ? []
+    : [`${name} must be what createClient returns, not ${kindOf(value)}`];
+
+const streams: Check = (value, name) =>
+  Array.isArray(value)
+    ? value.flatMap((one, index) => streamProblems(one, `${name}[${index}]`))
+    : [
+        `${name} must be a list of streams such as linkStates of weir/schemas/migration, not ${kindOf(value)}`,
+      ];
+
+/** Without what is in them. */
+const tokens: Check = (value, name) => {
+  const isToken = (one: unknown): boolean =>
+    isFields(one) && typeof one['name'] === 'string' && one['secret'] instanceof Secret;
+  return Array.isArray(value) && value.every(isToken)
+    ? []
+    : [`${name} must be a list as parseTokens makes it of text, or tokensFromEnvironment`];
+};
+
+const checks: Checks<keyof IngestConfig> = {
+  client,
+  streams,
+  host: (value, name) => (typeof value === 'string' ? [] : [`${name} must be text, not ${kindOf(value)}`]),
+  port: wholeFrom(0, 65_535),
+  tokens,
+  limits: fields(Object.fromEntries(Object.keys(defaults).map((name) => [name, wholeFrom(1)]))),
+  onFailure: callable,
+};
+
 /** @throws ClientError 'invalid-config' or 'insecure-listen' */
 export function resolveIngest(config: IngestConfig): Required<Omit<IngestConfig, 'tokens' | 'limits'>> & {
   readonly tokens: readonly IngestToken[] | undefined;
   readonly limits: Required<IngestLimits>;
 } {
+  requireOptions('startIngest', config, checks, ['client', 'streams', 'port']);
   const host = config.host ?? '127.0.0.1';
   if (host.trim() === '')
     throw new ClientError(
@@ -58,19 +112,8 @@ export function resolveIngest(config: IngestConfig): Required<Omit<IngestConfig,
     );
   if (config.tokens?.length === 0)
     throw new ClientError('invalid-config', 'the list of ingest tokens is empty: nobody could write');
-  const limits = {
-    maxBodyBytes: 4 << 20,
-    maxRecords: 10_000,
-    maxConcurrentRequests: 64,
-    ackTimeoutMs: 10_000,
-    requestTimeoutMs: 30_000,
-    answerTimeoutMs: 10_000,
-    troubleAfterMs: 2_000,
-    ...config.limits,
-  };
-  for (const [name, value] of Object.entries(limits))
-    if (!(Number.isInteger(value) && value > 0))
-      throw new ClientError('invalid-config', `limits.${name} must be a positive whole number, not ${value}`);
+  const given = Object.entries(config.limits ?? {}).filter(([, value]) => value !== undefined);
+  const limits: Required<IngestLimits> = { ...defaults, ...Object.fromEntries(given) };
   return {
     client: config.client,
     streams: config.streams,
