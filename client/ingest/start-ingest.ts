@@ -282,7 +282,8 @@ class IngestEndpoint implements Ingest {
   /** What keeps Kafka from taking events, once it has lasted. */
   #lastingTrouble(): string | undefined {
     const { trouble } = this.#config.client;
-    if (trouble === undefined) return undefined;
+    // Topics without trouble take events meanwhile; the others' are answered one by one.
+    if (trouble === undefined || !trouble.isGeneral) return undefined;
     const lasts = performance.now() - trouble.sinceMs > this.#config.limits.troubleAfterMs;
     return lasts ? `Kafka does not take events now: ${trouble.error.code}` : undefined;
   }

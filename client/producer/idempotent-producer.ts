@@ -39,6 +39,8 @@ export interface ProducerConfig extends QueueLimits {
 export interface Trouble {
   readonly error: ClientError;
   readonly sinceMs: number;
+  /** Whether nothing at all can be written; else it is some topics, partitions or brokers, and others take records. */
+  readonly isGeneral: boolean;
 }
 
 const nowMs = (): number => performance.now();
@@ -263,7 +265,7 @@ export class IdempotentProducer {
 
   #took(queue: PartitionQueue, answer: ReturnType<PartitionQueue['answered']>, errorCode: number): void {
     if (answer === 'moved') this.#lookAgain();
-    if (answer === 'again' || answer === 'moved')
+    if (answer === 'again' || answer === 'not-yet' || answer === 'moved')
       this.#report(
         new ClientError(
           'kafka-unreachable',
@@ -297,7 +299,7 @@ export class IdempotentProducer {
       isVain = this.#learn();
     } catch (cause) {
       const error = explainFailure('no broker answers', cause);
-      this.#report(error);
+      this.#report(error, true);
       if (error.code === 'refused') this.#refuseAll(error);
     } finally {
       this.#refreshWanted ||= isVain;
@@ -316,6 +318,8 @@ export class IdempotentProducer {
       if (this.#isDoubtful(topic, now)) isDoubtful = true;
       else this.#learnTopic(topic);
     const obstacle = this.#obstacle();
+    // A broker answers: trouble that goes on is some topics' or partitions'.
+    if (this.#trouble?.isGeneral === true) this.#trouble = undefined;
     if (obstacle !== undefined) this.#report(obstacle);
     else if (this.#isIdle) this.#wellAgain();
     return isDoubtful || obstacle !== undefined || !this.#unplaced.isEmpty;
@@ -376,9 +380,10 @@ export class IdempotentProducer {
     for (const queue of this.#active) if (!queue.isInFlight) queue.refuseAll(error);
   }
 
-  #report(error: ClientError): void {
+  #report(error: ClientError, isGeneral = this.#trouble?.isGeneral ?? false): void {
     if (this.#closed) return;
-    this.#trouble = { error, sinceMs: this.#trouble?.sinceMs ?? nowMs() };
+    const isSame = this.#trouble?.isGeneral === isGeneral;
+    this.#trouble = { error, sinceMs: isSame ? this.#trouble!.sinceMs : nowMs(), isGeneral };
     this.#config.onTrouble(error);
   }
 

@@ -6,6 +6,7 @@
  * | written    | yes, or long ago         | acknowledge it                                                          |
  * | moved      | perhaps                  | look the leader up, send it again, the same bytes                       |
  * | again      | perhaps                  | send it again, the same bytes                                           |
+ * | not-yet    | not by this request      | send it again, the same bytes                                           |
  * | unsequenced| no                       | the broker lost what it knew of this producer: a new id, sequence 0     |
  * | too-large  | not by this request      | halve it; a single record is refused                                    |
  * | bad-record | not by this request      | refuse the records that are named, send the others again                |
@@ -17,7 +18,8 @@
  * A broker that was the leader answers `moved` also for a batch that it has appended, and that waited for the other replicas.
  */
 
-export type Answer = 'written' | 'moved' | 'again' | 'unsequenced' | 'too-large' | 'bad-record' | 'refused';
+export type Answer =
+  'written' | 'moved' | 'again' | 'not-yet' | 'unsequenced' | 'too-large' | 'bad-record' | 'refused';
 
 const named: ReadonlyMap<number, { readonly name: string; readonly answer: Answer }> = new Map(
   (
@@ -38,7 +40,7 @@ const named: ReadonlyMap<number, { readonly name: string; readonly answer: Answe
       [16, 'NOT_COORDINATOR', 'again'],
       [17, 'INVALID_TOPIC_EXCEPTION', 'refused'],
       [18, 'RECORD_LIST_TOO_LARGE', 'too-large'],
-      [19, 'NOT_ENOUGH_REPLICAS', 'again'],
+      [19, 'NOT_ENOUGH_REPLICAS', 'not-yet'],
       [20, 'NOT_ENOUGH_REPLICAS_AFTER_APPEND', 'again'],
       [29, 'TOPIC_AUTHORIZATION_FAILED', 'refused'],
       [31, 'CLUSTER_AUTHORIZATION_FAILED', 'refused'],
@@ -53,7 +55,7 @@ const named: ReadonlyMap<number, { readonly name: string; readonly answer: Answe
       [74, 'FENCED_LEADER_EPOCH', 'moved'],
       [75, 'UNKNOWN_LEADER_EPOCH', 'moved'],
       [87, 'INVALID_RECORD', 'bad-record'],
-      [89, 'THROTTLING_QUOTA_EXCEEDED', 'again'],
+      [89, 'THROTTLING_QUOTA_EXCEEDED', 'not-yet'],
     ] as const
   ).map(([code, name, answer]) => [code, { name, answer }]),
 );

@@ -235,6 +235,18 @@ describe('a partition', () => {
     expect(queue.burnt).toBe(1n);
   });
 
+  it('takes a batch for unwritten that brokers have put off before they looked at it', async () => {
+    const { queue, settled, add } = bench();
+    for (const n of [1, 2, 3, 4]) add(n);
+    await queue.take(first);
+    expect(queue.answered(result(19), 0)).toBe('not-yet');
+    expect(countOf(await queue.take(first))).toBe(4);
+    queue.answered(result(10), 0);
+    const half = await queue.take(first);
+    expect([sequenceOf(half), countOf(half)]).toEqual([0, 2]);
+    expect(settled).toEqual([]);
+  });
+
   it('does not give up what is in flight', async () => {
     const { queue, settled, add } = bench();
     add(1, 0);

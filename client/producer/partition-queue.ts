@@ -159,6 +159,9 @@ export class PartitionQueue {
         batch.maybeWritten = true;
         this.#pause(nowMs);
         break;
+      case 'not-yet':
+        this.#pause(nowMs);
+        break;
       case 'unsequenced':
         this.#burn();
         batch.bytes = undefined;

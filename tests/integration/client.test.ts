@@ -341,6 +341,7 @@ describe('while brokers fail', () => {
     expect(await settled(send(topic, 'k', 'v'))).toBe('not-delivered');
     await sleep(400);
     expect(producer.trouble?.error.message).toContain('away, says the test');
+    expect(producer.trouble?.isGeneral).toBe(true);
     isAway = false;
     await vi.waitUntil(() => producer.trouble === undefined, 20_000);
   });
@@ -366,6 +367,7 @@ describe('while brokers fail', () => {
     expect(error.message).toContain('leaderless-0: it has no leader now');
     expect(looks).toBeLessThan(9);
     expect(producer.trouble?.error.message).toContain('no leader');
+    expect(producer.trouble?.isGeneral).toBe(false);
   });
 
   it('a partition that waits for a producer id does not hold up the others', async (context) => {
