@@ -75,3 +75,15 @@ it("a schema that comes while it is waited for ends nobody's patience", () => {
   expect(partition.pass(garbageFrom(1_000))).toBe(waitMs);
   expect(partition.troubles).toHaveLength(1);
 });
+
+it("a schema that came in time ends nobody's patience, however late the gate is asked again", () => {
+  const writers = new WriterSchemas();
+  const partition = new Partition(new SchemaGate(writers, waitMs));
+  const [record] = garbageFrom(7);
+  expect(partition.gate.firstHeld([record!], 0, 0)).toBe(0);
+  writers.add({ type: 'record', name: 'Thing', fields: [] }, 7);
+  partition.nowMs = waitMs + 2_000;
+  expect(partition.pass([record!])).toBe(0);
+  expect(partition.troubles).toEqual([]);
+  expect(partition.pass(garbageFrom(1_000))).toBe(waitMs);
+});

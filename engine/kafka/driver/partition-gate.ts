@@ -18,9 +18,8 @@ export class PartitionGate {
   /** `<topic>/<partition>` */
   readonly #name: string;
   readonly #onTrouble: (error: EngineError) => void;
-  /** Index of the record that was held last, and since when; -1 for none. */
+  /** Index of the record that was held last; -1 for none. */
   #heldAt = -1;
-  #heldSinceMs = 0;
   #hastyUntilMs = -Infinity;
 
   /** @param onTrouble hears of each first wait in vain */
@@ -35,13 +34,13 @@ export class PartitionGate {
     const isHasty = nowMs < this.#hastyUntilMs;
     const held = this.#gate.firstHeld(records, from, nowMs, isHasty);
     if (held === this.#heldAt) return held;
-    const { waitMs, hastyWaitMs } = this.#gate;
-    if (this.#heldAt >= 0 && nowMs - this.#heldSinceMs >= (isHasty ? hastyWaitMs : waitMs)) {
+    const record = records[this.#heldAt];
+    // How long it was held says nothing: the schema may have come while the task was busy otherwise.
+    if (record !== undefined && !this.#gate.isReadable(record)) {
       this.#hastyUntilMs = nowMs + hastyMs;
-      if (!isHasty) this.#onTrouble(this.#inVain(records[this.#heldAt]!.offset));
+      if (!isHasty) this.#onTrouble(this.#inVain(record.offset));
     }
     this.#heldAt = held;
-    this.#heldSinceMs = nowMs;
     return held;
   }
 

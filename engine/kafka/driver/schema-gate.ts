@@ -44,6 +44,11 @@ export class SchemaGate {
     return -1;
   }
 
+  /** Whether nothing is to be waited for: its writer's schema is known, or it is no frame. */
+  isReadable({ value }: LogRecord): boolean {
+    return value === null || this.#isKnown(value);
+  }
+
   #passes(value: Buffer, nowMs: number, isHasty: boolean): boolean {
     const isSingleObject =
       value.length >= SINGLE_OBJECT_HEADER_BYTES && value[0] === 0xc3 && value[1] === 0x01;

@@ -36,7 +36,8 @@ export class VolatileStore implements StateStore {
   *entries(): Generator<ChangelogEntry> {
     const loaded = this.#entries ?? [];
     this.#entries = undefined;
-    for (const [key, value] of loaded) yield { key: Buffer.from(key, 'latin1'), value };
+    // Copied again: what is left may be a small part of the memory that it was copied into among what is gone.
+    for (const [key, value] of loaded) yield { key: Buffer.from(key, 'latin1'), value: Buffer.from(value) };
   }
 
   write(entries: readonly ChangelogEntry[]): Promise<void> {
