@@ -4,19 +4,8 @@ import { linkStates } from '#schemas/migration/generated.ts';
 import { createClient } from './client.ts';
 import type { Framing } from './client-config.ts';
 import { ClientError } from './client-error.ts';
+import { event } from './event.fixture.ts';
 import { encodeEvent } from './stream-encoder.ts';
-
-const event = {
-  device_id: 'd',
-  vm_id: 'v',
-  mac: '52:54:00:00:00:01',
-  host: 'h',
-  interface: 'primary' as const,
-  attached: true,
-  link_up: true,
-  path_epoch: 1,
-  observed_at: 1_700_000_000_000,
-};
 
 const open = (framing: Framing = { kind: 'single-object' }): ReturnType<typeof createClient> =>
   createClient({ brokers: ['127.0.0.1:1'], source: '/tests', deliveryTimeoutMs: 100, framing });

@@ -3,6 +3,7 @@ import { expect, it } from 'vitest';
 import { linkStates } from '#schemas/migration/generated.ts';
 import type { ClientError } from './client-error.ts';
 import { createClient } from './client.ts';
+import { event } from './event.fixture.ts';
 import { callAfter } from './timer.ts';
 
 it.each([
@@ -30,15 +31,3 @@ it('a client flushes and closes without a limit where that is infinite', async (
   await client.close(Infinity);
   expect(await outcome).toBe('not-delivered');
 });
-
-const event = {
-  device_id: 'd',
-  vm_id: 'v',
-  mac: '52:54:00:00:00:01',
-  host: 'h',
-  interface: 'primary' as const,
-  attached: true,
-  link_up: true,
-  path_epoch: 1,
-  observed_at: 1_700_000_000_000,
-};

@@ -1,13 +1,8 @@
 /** Statements by which an operator gives the targets of materialized views rows that they lack. */
 import type { ClickHouseClient } from '@clickhouse/client';
-import type { OffsetRange } from './audit.ts';
 import type { Fed, KnownTable } from './fed-tables.ts';
+import { batchName, type PromisedRange } from './intent.ts';
 import { quoteName, quoteText } from './value-type.ts';
-
-/** Offsets that were promised, and the incarnation of the log that they were promised in (intent.ts). */
-export interface PromisedRange extends OffsetRange {
-  readonly incarnation: string;
-}
 
 /**
  * For each view of the table itself, the statement that gives its target the rows of a range: the view's own SELECT over these
@@ -17,8 +12,9 @@ export interface PromisedRange extends OffsetRange {
 export async function fillStatements(
   client: ClickHouseClient,
   { tables, feeds }: Fed,
-  { topic, partition, from, to, incarnation }: PromisedRange,
+  range: PromisedRange,
 ): Promise<string[]> {
+  const { topic, partition, from, to } = range;
   const [table] = tables;
   const filter = `_topic = ${quoteText(topic)} AND _partition = ${partition} AND _offset >= ${from} AND _offset < ${to}`;
   const direct = feeds.filter(({ source }) => source === table);
@@ -26,7 +22,7 @@ export async function fillStatements(
     const names = (await columnsOf(client, view)).map(quoteName).join(', ');
     return (
       `INSERT INTO ${quoteName(target.database)}.${quoteName(target.name)} (${names}) SELECT ${names} FROM (${view.as_select}) ` +
-      `SETTINGS insert_deduplication_token = ${quoteText(`weir/fill/${view.database}.${view.name}/${incarnation === '' ? '' : `${incarnation}/`}${topic}/${partition}/${from}-${to}`)}, ` +
+      `SETTINGS insert_deduplication_token = ${quoteText(`weir/fill/${view.database}.${view.name}/${batchName(range)}`)}, ` +
       'deduplicate_blocks_in_dependent_materialized_views = 1, max_insert_threads = 1, ' +
       `additional_table_filters = {${quoteText(`${source.database}.${source.name}`)}: ${quoteText(filter)}}`
     );

@@ -10,8 +10,14 @@
  *     one of its name has its id (bound-topics.ts). A log in memory has another one at each start. They give an offset again, and
  *     what is new must not be taken for a repetition.
  */
+import type { OffsetRange } from './audit.ts';
 import { SinkError } from './error.ts';
 import { rangesOf } from './offset-ranges.ts';
+
+/** Offsets that were promised, and the incarnation of the log that they were promised in (I3). */
+export interface PromisedRange extends OffsetRange {
+  readonly incarnation: string;
+}
 
 export interface Intent {
   /** The range ends before this offset. */
@@ -75,7 +81,12 @@ export function tokenOf(
   from: number,
   to: number,
 ): string {
-  return `weir/${incarnation === '' ? '' : `${incarnation}/`}${topic}/${partition}/${from}-${to}`;
+  return `weir/${batchName({ incarnation, topic, partition, from, to })}`;
+}
+
+/** What tells the batch [from, to) of a log from every other one: the part of tokens that follows from it. */
+export function batchName({ incarnation, topic, partition, from, to }: PromisedRange): string {
+  return `${incarnation === '' ? '' : `${incarnation}/`}${topic}/${partition}/${from}-${to}`;
 }
 
 function expand(from: number, text: string): number[] {

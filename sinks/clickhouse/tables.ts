@@ -49,7 +49,11 @@ export function qualified(table: Pick<Table, 'database' | 'name'>): string {
 }
 
 /** The same of the table that has the rows: on a cluster `<name>` is over `<name>_local` of each shard. */
-export function qualifiedLocal({ database, name, cluster }: Table): string {
+export function qualifiedLocal({
+  database,
+  name,
+  cluster,
+}: Pick<Table, 'database' | 'name' | 'cluster'>): string {
   return qualified({ database, name: localName(name, cluster) });
 }
 

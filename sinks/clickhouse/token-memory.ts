@@ -33,8 +33,9 @@ import {
   type Fed,
   type KnownTable,
 } from './fed-tables.ts';
-import { fillStatements, type PromisedRange } from './fill-statements.ts';
+import { fillStatements } from './fill-statements.ts';
 import { classify } from './insert-error.ts';
+import type { PromisedRange } from './intent.ts';
 import type { Table } from './tables.ts';
 
 /** What may be done about a batch whose rows are all in the table, for the views behind it. */

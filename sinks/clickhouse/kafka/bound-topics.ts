@@ -19,9 +19,9 @@ import type { KafkaReader } from '#engine/kafka/reader/kafka-reader.ts';
 import type { KafkaCluster } from '#engine/kafka/reader/kafkajs-cluster.ts';
 import { topicIdOf } from '#engine/kafka/topic-id.ts';
 import { catchUp, createBookkeeping, hasBookkeeping } from '../bookkeeping.ts';
-import { localName, onCluster } from '../cluster.ts';
+import { onCluster } from '../cluster.ts';
 import { SinkError } from '../error.ts';
-import { qualified, type Table } from '../tables.ts';
+import { qualified, qualifiedLocal, type Table } from '../tables.ts';
 import { quoteName } from '../value-type.ts';
 import { formerLetters, type FormerLetters, noteFormerLetters } from './former-letters.ts';
 
@@ -166,10 +166,7 @@ async function hasRows(client: ClickHouseClient, table: Table): Promise<boolean>
 
 /** Not by RENAME TABLE: views stay with the table that has a name of its own then, and the one that is made anew has none. */
 function refusal(remade: readonly Table[]): SinkError {
-  const emptied = remade.map(
-    ({ database, name, cluster }) =>
-      `TRUNCATE TABLE ${quoteName(database)}.${quoteName(localName(name, cluster))}${onCluster(cluster)}`,
-  );
+  const emptied = remade.map((table) => `TRUNCATE TABLE ${qualifiedLocal(table)}${onCluster(table.cluster)}`);
   return new SinkError(
     'other-log',
     [

@@ -12,11 +12,11 @@ import { committedOffsets } from '#engine/kafka/reader/committed-offsets.ts';
 import type { KafkaReader } from '#engine/kafka/reader/kafka-reader.ts';
 import type { Committed } from '#engine/log/log.ts';
 import { presentOffsets } from '../audit.ts';
-import { localName, onCluster } from '../cluster.ts';
+import { onCluster } from '../cluster.ts';
 import { parseIntent } from '../intent.ts';
 import { describeOffsets } from '../offset-ranges.ts';
 import type { Shared } from '../partition-wiring.ts';
-import { qualified, type Table } from '../tables.ts';
+import { qualifiedLocal, type Table } from '../tables.ts';
 import { quoteText } from '../value-type.ts';
 import { setPositionsCommand, toEarliestCommand } from './group-command.ts';
 
@@ -54,8 +54,7 @@ export function remedyOf(place: LostPlace, { to, excluded, present, first, left 
     bad.length === 0 ? '' : ` (of them set aside as bad, without a dead letter yet: ${describeOffsets(bad)})`;
   const rows = `_topic = ${quoteText(topic)} AND _partition = ${partition} AND _offset >= ${again} AND _offset < ${to}`;
   const removal = left.some((offset) => offset > again && present.has(offset))
-    ? `ALTER TABLE ${qualified({ database: table.database, name: localName(table.name, table.cluster) })}` +
-      `${onCluster(table.cluster)} DELETE WHERE ${rows} SETTINGS mutations_sync = 2; remove what materialized views made of these rows, too; then `
+    ? `ALTER TABLE ${qualifiedLocal(table)}${onCluster(table.cluster)} DELETE WHERE ${rows} SETTINGS mutations_sync = 2; remove what materialized views made of these rows, too; then `
     : '';
   return [
     `. Kafka still has records of the same batch that have no row: offsets ${describeOffsets(without)}${unlettered}. One of:`,
