@@ -53,7 +53,7 @@ export interface FaultyClickHouse {
   readonly taken: readonly string[];
   /** Where ClickHouse is from now on. */
   readonly moveTo: (port: number) => void;
-  /** Refuses connections until `listen`; those that are open are cut. */
+  /** Refuses connections until `listen`; those that are open are cut. Returns when ClickHouse has answered what it was sent. */
   readonly refuse: () => Promise<void>;
   readonly listen: () => Promise<void>;
   readonly close: () => Promise<void>;
@@ -87,9 +87,11 @@ export function rowsOfBlock(block: Buffer): number {
 export async function startFaultyClickHouse(port: number): Promise<FaultyClickHouse> {
   const sockets = new Set<Socket>();
   const taken: string[] = [];
+  const underWay = new Set<Promise<void>>();
   let upstreamPort = port;
   const server = createServer((incoming, outgoing) => {
-    void handle(incoming, outgoing);
+    const handled = handle(incoming, outgoing).finally(() => underWay.delete(handled));
+    underWay.add(handled);
   });
   server.on('connection', (socket: Socket) => {
     sockets.add(socket);
@@ -116,6 +118,7 @@ export async function startFaultyClickHouse(port: number): Promise<FaultyClickHo
     const closed = new Promise((resolve) => server.close(resolve));
     for (const socket of sockets) socket.resetAndDestroy();
     await closed;
+    await Promise.all(underWay);
   };
   const proxy: FaultyClickHouse = {
     url: `http://127.0.0.1:${own}`,
