@@ -14,6 +14,7 @@ import type { Stream } from '#engine/topology/stream.ts';
 import type { LocalKafka } from '#local/kafka/start-kafka.ts';
 import type { Item } from '../integration/folding.fixture.ts';
 import { countingApp, windowMs, type Count, type Counting } from './counting.fixture.ts';
+import { verdict } from '../support/verdict.ts';
 import { connectionTo, proveReplayed, readRecords } from './proof.fixture.ts';
 
 type Cluster = Pick<LocalKafka, 'bootstrapServers'>;
@@ -70,10 +71,16 @@ export async function untilCounted(
  *
  * @param isGood of an input record; what is not good must not be counted. All by default.
  */
-export async function proveCounted(
+export const proveCounted = (
   kafka: Cluster,
   counting: Counting,
   isGood: (record: LogRecord) => boolean = () => true,
+): Promise<CountingProof> => verdict(() => expectCounted(kafka, counting, isGood));
+
+async function expectCounted(
+  kafka: Cluster,
+  counting: Counting,
+  isGood: (record: LogRecord) => boolean,
 ): Promise<CountingProof> {
   await proveReplayed(kafka, counting.app);
   const reader = await KafkaReader.connect({ kafka: kafkajsConfig(connectionTo(kafka)) });

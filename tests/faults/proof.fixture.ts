@@ -40,6 +40,7 @@ import type { ChangelogEntry } from '#engine/task/task-io.ts';
 import type { App } from '#engine/topology/app.ts';
 import type { Stream } from '#engine/topology/stream.ts';
 import type { LocalKafka } from '#local/kafka/start-kafka.ts';
+import { verdict } from '../support/verdict.ts';
 import { foldingApp, type Fold, type Folding } from '../integration/folding.fixture.ts';
 
 type Cluster = Pick<LocalKafka, 'bootstrapServers'>;
@@ -91,14 +92,18 @@ export interface ProofConfig {
 }
 
 /** @throws Error that says what is wrong; see above */
-export async function proveExactlyOnce({ kafka, folding, acknowledged }: ProofConfig): Promise<Proof> {
-  const tasks = await proveReplayed(kafka, folding.app);
-  const items = await expectFolded(kafka, folding, acknowledged ?? new Set());
-  return { items, tasks };
-}
+export const proveExactlyOnce = ({ kafka, folding, acknowledged }: ProofConfig): Promise<Proof> =>
+  verdict(async () => {
+    const tasks = await replayEverything(kafka, folding.app);
+    const items = await expectFolded(kafka, folding, acknowledged ?? new Set());
+    return { items, tasks };
+  });
 
 /** Demands 1 and 2, of any app whose workers have stopped. @throws Error that says what is wrong */
-export async function proveReplayed(kafka: Cluster, app: App): Promise<readonly ReplayedTask[]> {
+export const proveReplayed = (kafka: Cluster, app: App): Promise<readonly ReplayedTask[]> =>
+  verdict(() => replayEverything(kafka, app));
+
+async function replayEverything(kafka: Cluster, app: App): Promise<readonly ReplayedTask[]> {
   const directory = await mkdtemp(join(tmpdir(), 'weir-proof-'));
   try {
     const connection = connectionTo(kafka);

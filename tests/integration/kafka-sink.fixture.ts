@@ -17,6 +17,7 @@ import { groupPositions } from '#sinks/clickhouse/kafka/group-positions.ts';
 import { sinkGroup } from '#sinks/clickhouse/kafka/names.ts';
 import { prepareTables } from '#sinks/clickhouse/prepare-tables.ts';
 import { tableOf, type Table } from '#sinks/clickhouse/tables.ts';
+import { verdict } from '../support/verdict.ts';
 import { until } from './embedded-clickhouse.fixture.ts';
 import { SinkDiary } from './sink-diary.fixture.ts';
 import { createTopics } from './kafka.fixture.ts';
@@ -254,12 +255,14 @@ export async function openScene(
     audit,
     expectExactlyOnce: async (standstillMs = 60_000) => {
       await untilAtEnd(standstillMs);
-      const audits = await audit();
-      expect(audits.filter((one) => !isClean(one) || one.inDoubtTo !== null)).toEqual([]);
-      const ours = audits.filter(({ topic }) => topic.startsWith(`${app}.`));
-      expect(ours.reduce((sum, { expected }) => sum + expected, 0)).toBe(writer.committed);
-      expect(ours.reduce((sum, one) => sum + one.present + one.deadLetters, 0)).toBe(writer.committed);
-      return audits;
+      return verdict(async () => {
+        const audits = await audit();
+        expect(audits.filter((one) => !isClean(one) || one.inDoubtTo !== null)).toEqual([]);
+        const ours = audits.filter(({ topic }) => topic.startsWith(`${app}.`));
+        expect(ours.reduce((sum, { expected }) => sum + expected, 0)).toBe(writer.committed);
+        expect(ours.reduce((sum, one) => sum + one.present + one.deadLetters, 0)).toBe(writer.committed);
+        return audits;
+      });
     },
     rows: async <R>(sql: string): Promise<readonly R[]> => {
       const result = await client.query({

@@ -1,5 +1,5 @@
 /** Ends a test run with what was skipped or failed and why, a line each, and the line `N passed, N failed`. */
-import type { Reporter, TestCase, TestModule } from 'vitest/node';
+import type { Reporter, TestCase, TestModule, TestSuite } from 'vitest/node';
 
 export default class ClosingLineReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], errors: readonly unknown[]): void {
@@ -7,8 +7,10 @@ export default class ClosingLineReporter implements Reporter {
     const skipped: TestCase[] = [];
     const failures = errors.map((error) => `a run: ${messageOf(error)}`);
     for (const module of modules) {
-      const [broken] = module.errors();
-      if (broken !== undefined) failures.push(`${fileOf(module)}: ${messageOf(broken)}`);
+      for (const suite of [module, ...module.children.allSuites()]) {
+        const [broken] = suite.errors();
+        if (broken !== undefined) failures.push(`${nameOf(suite)}: ${messageOf(broken)}`);
+      }
       for (const test of module.children.allTests()) {
         const { state, errors: reasons } = test.result();
         if (state === 'passed') passed += 1;
@@ -27,9 +29,8 @@ export default class ClosingLineReporter implements Reporter {
   }
 }
 
-const fileOf = ({ moduleId }: TestModule): string => moduleId.split('/').pop() ?? '';
-
-const nameOf = (test: TestCase): string => `${fileOf(test.module)} > ${test.fullName}`;
+const nameOf = (of: TestCase | TestSuite | TestModule): string =>
+  of.type === 'module' ? of.relativeModuleId : `${of.module.relativeModuleId} > ${of.fullName}`;
 
 /** On one line. */
 const messageOf = (error: unknown): string =>
