@@ -11,15 +11,19 @@ export interface FaultyProducer {
   readonly producer: IdempotentProducer;
   /** What it told, with the beginning that it gave at that time. */
   readonly troubles: readonly Trouble[];
-  readonly send: (topic: string, key: string, value: string) => Promise<void>;
+  /** @param ageMs for how long the record has waited already; 0 by default */
+  readonly send: (topic: string, key: string, value: string, ageMs?: number) => Promise<void>;
 }
+
+/** Much longer than anything takes: a machine that is slow is no trouble, nor sends it anything twice. */
+const longMs = 60_000;
 
 /** Attempts wait for 50 ms, then twice as long and so on, up to 1 s. */
 export function faultyProducer(kafka: LocalKafka, fault: Fault, deliveryTimeoutMs: number): FaultyProducer {
   const connect = connector({
     kafka: { brokers: kafka.bootstrapServers.split(',') },
-    connectTimeoutMs: 3_000,
-    requestTimeoutMs: 10_000,
+    connectTimeoutMs: longMs,
+    requestTimeoutMs: longMs,
     keepsProcess: true,
   });
   const troubles: Trouble[] = [];
@@ -45,7 +49,7 @@ export function faultyProducer(kafka: LocalKafka, fault: Fault, deliveryTimeoutM
   return {
     producer,
     troubles,
-    send: (topic, key, value) =>
+    send: (topic, key, value, ageMs = 0) =>
       new Promise((resolve, reject) => {
         producer.send(topic, {
           key: Buffer.from(key),
@@ -53,7 +57,7 @@ export function faultyProducer(kafka: LocalKafka, fault: Fault, deliveryTimeoutM
           headers: {},
           timestampMs: Date.now(),
           bytes: 60,
-          queuedAtMs: performance.now(),
+          queuedAtMs: performance.now() - ageMs,
           acknowledge: () => {
             resolve();
           },

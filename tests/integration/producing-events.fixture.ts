@@ -28,6 +28,6 @@ export const runScript = (
 ): Promise<unknown> =>
   run(process.execPath, ['--input-type=module', '--eval', code], {
     cwd: root,
-    timeout: 30_000,
+    timeout: 120_000,
     env: { ...process.env, ...environment },
   });
