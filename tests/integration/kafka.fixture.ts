@@ -11,7 +11,9 @@ export interface FileKafka {
 }
 
 /** Long enough for the first download of the artifacts. */
-const startTimeoutMs = 300_000;
+const hookMs = 300_000;
+/** Of brokers, also of those that are started again: much longer than it takes, so that a slow machine fails no test. */
+const startTimeoutMs = 180_000;
 
 /**
  * Many events of tests are years old, and brokers remove what is older than a week: half a minute after their start for the
@@ -25,14 +27,18 @@ export function kafkaForFile(config: LocalKafkaConfig = {}): FileKafka {
   let missing = 'Kafka was not started';
   beforeAll(async () => {
     try {
-      kafka = await startKafka({ ...config, properties: { ...keepOldEvents, ...config.properties } });
+      kafka = await startKafka({
+        startTimeoutMs,
+        ...config,
+        properties: { ...keepOldEvents, ...config.properties },
+      });
     } catch (error) {
       const nothingToRun =
         error instanceof LocalError && (error.code === 'no-java' || error.code === 'no-maven');
       if (!nothingToRun || process.env['CI'] === 'true') throw error;
       missing = error.message;
     }
-  }, startTimeoutMs);
+  }, hookMs);
   afterAll(async () => {
     await kafka?.stop();
   });
@@ -64,6 +70,8 @@ export async function createTopics(
     // Waiting is ours: kafkajs's own fails at a broker that has not heard of a topic yet.
     await admin.createTopics({
       waitForLeaders: false,
+      // A controller may take longer than the 5 s that kafkajs gives it.
+      timeout: 25_000,
       topics: topics.map(({ topic, partitions = 1, config = {} }) => ({
         topic,
         numPartitions: partitions,
