@@ -76,7 +76,14 @@ it.for([
   ['a certificate of another authority', 'stranger-ca', password, /WEIR_KAFKA_TLS_CA_FILE/],
 ] as const)('tells %s at once, and not the password', async ([, ca, word, says], context) => {
   const connection = await securedBy(local.of(context), ca, word);
-  const client = createClient({ ...connection, source: '/tests/secured' });
+  // Every time-out of its own is longer than what `at once` may be on a slow machine.
+  const client = createClient({
+    ...connection,
+    source: '/tests/secured',
+    connectTimeoutMs: 120_000,
+    requestTimeoutMs: 120_000,
+    deliveryTimeoutMs: 120_000,
+  });
   const startedAtMs = performance.now();
   const error: unknown = await client
     .publish(linkStates, linkState('d', 1))
@@ -84,6 +91,6 @@ it.for([
   expect(error).toMatchObject({ code: 'refused', retryable: false });
   expect((error as Error).message).toMatch(says);
   expect((error as Error).message).not.toContain(word);
-  expect(performance.now() - startedAtMs).toBeLessThan(8_000);
+  expect(performance.now() - startedAtMs).toBeLessThan(60_000);
   await client.close();
 });

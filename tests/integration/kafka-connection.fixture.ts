@@ -39,8 +39,12 @@ export interface SecuredKafka {
   readonly directory: string;
 }
 
+/** Much longer than anything takes: a machine that is slow fails no test. */
+const programMs = 120_000;
+const startTimeoutMs = 180_000;
+
 async function run(program: string, args: readonly string[], cwd: string): Promise<void> {
-  const { exitCode, output, missing } = await runProgram(program, args, { cwd, timeoutMs: 60_000 });
+  const { exitCode, output, missing } = await runProgram(program, args, { cwd, timeoutMs: programMs });
   if (missing) throw new Error(`the tests of TLS need the program "${program}": install it`);
   if (exitCode !== 0) throw new Error(`${program} ${args[0] ?? ''} failed:\n${output}`);
 }
@@ -123,6 +127,28 @@ async function addScramUser(bootstrap: string, mechanism: string, directory: str
   await run(await findJava(), [...program, ...of, ...change], directory);
 }
 
+const maxPortTries = 3;
+
+/** With the ports of the listeners. Another program may take one of them before the broker has it. */
+async function startOnFreePorts(
+  directory: string,
+): Promise<{ readonly kafka: LocalKafka; readonly ports: readonly number[] }> {
+  for (let tries = 1; ; tries++) {
+    const ports = await freePorts('127.0.0.1', [], listeners.length + 1);
+    try {
+      const kafka = await startKafka({
+        ports: [ports[0]!],
+        properties: propertiesFor(directory, ports),
+        startTimeoutMs,
+      });
+      return { kafka, ports };
+    } catch (error) {
+      const lostPort = error instanceof LocalError && error.code === 'port-in-use';
+      if (!lostPort || tries === maxPortTries) throw error;
+    }
+  }
+}
+
 async function startSecured(directory: string): Promise<SecuredKafka> {
   await Promise.all([authority(directory, 'ca'), authority(directory, 'stranger-ca')]);
   await Promise.all([
@@ -131,8 +157,7 @@ async function startSecured(directory: string): Promise<SecuredKafka> {
     certificate(directory, 'client', 3, 'DNS:client.example'),
   ]);
   await writeFile(join(directory, 'password'), `${password}\n`);
-  const ports = await freePorts('127.0.0.1', [], listeners.length + 1);
-  const kafka = await startKafka({ ports: [ports[0]!], properties: propertiesFor(directory, ports) });
+  const { kafka, ports } = await startOnFreePorts(directory);
   try {
     for (const mechanism of ['SCRAM-SHA-256', 'SCRAM-SHA-512'])
       await addScramUser(`127.0.0.1:${ports[0]!}`, mechanism, directory);
