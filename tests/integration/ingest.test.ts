@@ -3,8 +3,8 @@ import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
-import { afterEach, describe, expect, it } from 'vitest';
-import { createClient } from '#client/index.ts';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { type Client, createClient } from '#client/index.ts';
 import type { ClientConfig } from '#client/client-config.ts';
 import type { IngestConfig } from '#client/ingest/ingest-config.ts';
 import { type Ingest, startIngest } from '#client/ingest/start-ingest.ts';
@@ -25,23 +25,43 @@ afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
 });
 
-async function open(
+/** Much longer than anything takes: a machine that is slow fails no test. */
+const longMs = 60_000;
+
+function clientOn(
   kafka: Pick<LocalKafka, 'bootstrapServers'>,
-  topics: readonly string[],
-  config: Partial<IngestConfig> = {},
   publishing: Partial<ClientConfig> = {},
-): Promise<Ingest> {
+): Client {
   const client = createClient({
     brokers: kafka.bootstrapServers.split(','),
     source: '/tests/ingest',
     lingerMs: 1,
+    connectTimeoutMs: longMs,
+    requestTimeoutMs: longMs,
     ...publishing,
   });
   closing.push(() => client.close(100).catch(() => undefined));
-  const ingest = await startIngest({ client, streams: topics.map(linksOn), port: 0, ...config });
+  return client;
+}
+
+async function openOver(
+  client: Client,
+  topics: readonly string[],
+  { limits, ...config }: Partial<IngestConfig> = {},
+): Promise<Ingest> {
+  const patience = { ackTimeoutMs: longMs, troubleAfterMs: longMs, ...limits };
+  const streams = topics.map(linksOn);
+  const ingest = await startIngest({ client, streams, port: 0, limits: patience, ...config });
   closing.push(() => ingest.stop(1_000));
   return ingest;
 }
+
+const open = (
+  kafka: Pick<LocalKafka, 'bootstrapServers'>,
+  topics: readonly string[],
+  config: Partial<IngestConfig> = {},
+  publishing: Partial<ClientConfig> = {},
+): Promise<Ingest> => openOver(clientOn(kafka, publishing), topics, config);
 
 interface Answer {
   readonly status: number;
@@ -352,36 +372,40 @@ describe('back-pressure', () => {
     const kafka = local.of(context);
     const topic = 'away';
     await createClientTopics(kafka, [{ topic }]);
-    const ingest = await open(kafka, [topic], { limits: { ackTimeoutMs: 2_000, troubleAfterMs: 200 } });
+    const client = clientOn(kafka);
+    const ingest = await openOver(client, [topic], { limits: { troubleAfterMs: 200 } });
+    const hasty = await openOver(client, [topic], { limits: { ackTimeoutMs: 2_000 } });
     const health = async (): Promise<number> => (await fetch(`${ingest.url}/v1/health`)).status;
     expect((await post(ingest, topic, linkState('d', 0))).status).toBe(200);
     expect(await health()).toBe(200);
     await kafka.brokers[0]!.kill();
-    const first = await post(ingest, topic, linkState('d', 1));
+    const first = await post(hasty, topic, linkState('d', 1));
     expect(first).toMatchObject({ status: 503, body: { errors: [{ code: 'unknown-outcome' }] } });
+    await vi.waitUntil(async () => (await health()) === 503, longMs);
     const startedAtMs = performance.now();
     expect(await post(ingest, topic, linkState('d', 2))).toMatchObject({
       status: 503,
       body: { error: { code: 'unavailable' } },
     });
     // It does not wait for an acknowledgement.
-    expect(performance.now() - startedAtMs).toBeLessThan(1_500);
-    expect(await health()).toBe(503);
+    expect(performance.now() - startedAtMs).toBeLessThan(longMs / 2);
     await kafka.brokers[0]!.restart();
-    const giveUpAtMs = performance.now() + 60_000;
-    while ((await health()) !== 200 && performance.now() < giveUpAtMs) await sleep(50);
+    await vi.waitUntil(async () => (await health()) === 200, longMs);
     expect((await post(ingest, topic, linkState('d', 3))).status).toBe(200);
     const epochs = (await eventsOf(kafka, topic, linkStates)).map(({ event }) => event.path_epoch);
     // The one whose outcome was unknown came in when Kafka was back.
     expect(epochs).toEqual([0, 1, 3]);
-  }, 120_000);
+  });
 
   it('more requests at a time than wanted are a 429', async () => {
-    const ingest = await open(nowhere, ['links'], {
-      limits: { maxConcurrentRequests: 2, ackTimeoutMs: 1_500, troubleAfterMs: 60_000 },
-    });
-    const answers = await Promise.all([0, 1, 2, 3].map((n) => post(ingest, 'links', linkState('d', n))));
-    expect(answers.map(({ status }) => status).sort()).toEqual([429, 429, 503, 503]);
+    const client = clientOn(nowhere);
+    const ingest = await openOver(client, ['links'], { limits: { maxConcurrentRequests: 2 } });
+    const underWay = [0, 1].map((n) => post(ingest, 'links', linkState('d', n)));
+    await vi.waitUntil(() => ingest.stats().requests === 2, longMs);
+    for (const n of [2, 3]) expect((await post(ingest, 'links', linkState('d', n))).status).toBe(429);
+    // They wait for Kafka as long as their client does.
+    await client.close(1).catch(() => undefined);
+    expect((await Promise.all(underWay)).map(({ status }) => status)).toEqual([503, 503]);
     expect((await post(ingest, 'links', '[]')).status).toBe(400);
   });
 });
@@ -422,7 +446,7 @@ describe('the endpoint', () => {
     const { url } = ingest;
     const underWay = post(ingest, topic, linkState('d', 1));
     while (ingest.stats().requests === 0) await sleep(5);
-    const stopped = ingest.stop();
+    const stopped = ingest.stop(longMs);
     expect((await underWay).status).toBe(200);
     await stopped;
     await expect(fetch(`${url}/v1/health`)).rejects.toThrow();
