@@ -27,8 +27,8 @@ function start(args: readonly string[], env: Readonly<Record<string, string>>): 
   });
   let stdout = '';
   let stderr = '';
-  child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString('utf8')));
-  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString('utf8')));
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
   const ended = new Promise<Ended>((resolve) => {
     child.once('close', (exitCode, signal) => {
       resolve({ exitCode, signal, stdout, stderr });
@@ -56,6 +56,11 @@ export function startWeir(args: readonly string[], env: Readonly<Record<string, 
 
 export function weir(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ended> {
   return startWeir(args, env).ended;
+}
+
+/** What a process wrote to stderr besides its progress: lines such as `running report x (5 s)`, every 5 s on a slow machine. */
+export function withoutProgress(stderr: string): string {
+  return stderr.replaceAll(/^.* \((\d+ min )?\d+ s\)\n/gm, '');
 }
 
 /** A module's text that may import from `dist/`, by `$DIST/…`. */

@@ -11,6 +11,8 @@ import { openRecording } from '#engine/replay/recording-reader.ts';
 import { outputChanges, replayRecording, type ReplayedTask } from '#engine/replay/replay-recording.ts';
 import type { OutputRecord } from '#engine/task/task-io.ts';
 import { alerts, commands, transitions } from '#schemas/migration/generated.ts';
+import { withoutProgress } from './cli-process.fixture.ts';
+import { until } from './embedded-clickhouse.fixture.ts';
 import { endpointOf, inspect, startWeir, weir, type Ended } from './weir.fixture.ts';
 
 /** One run of the demo, watched while it runs, serves all tests here: it takes real time. */
@@ -45,6 +47,8 @@ beforeAll(async () => {
   const endpoint = await endpointOf(dataDir);
   const query = 'SELECT sum(number) FROM numbers(10) FORMAT TSV';
   const answer = await fetch(endpoint.url, { method: 'POST', body: query });
+  // It is printed after it is written down.
+  await until(() => /^ClickHouse: .*\n/m.test(running.stdout()));
   whileRunning = {
     pid: endpoint.pid,
     weirPid: running.pid,
@@ -53,7 +57,7 @@ beforeAll(async () => {
   };
   expect(whileRunning.printedUrl).toBe(endpoint.url);
   ended = await running.ended;
-}, 60_000);
+}, 240_000);
 
 afterAll(async () => {
   await rm(directory, { recursive: true, force: true });
@@ -141,7 +145,7 @@ describe('the recording of a demo', () => {
       await replayed(['--crashes', '20', '--batch', '61', '--seed', '2']),
     ];
     for (const { exitCode, stdout, stderr } of runs) {
-      expect({ exitCode, stderr }).toEqual({
+      expect({ exitCode, stderr: withoutProgress(stderr) }).toEqual({
         exitCode: 0,
         stderr: expect.stringMatching(/^identical: \d+ outputs/) as string,
       });
