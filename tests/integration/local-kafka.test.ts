@@ -11,6 +11,7 @@ import { KafkaJSProtocolError } from 'kafkajs';
 import { describe, expect, it } from 'vitest';
 import { type LocalKafka, startKafka } from '#local/kafka/start-kafka.ts';
 import { clientOf, createTopics, kafkaForFile } from './kafka.fixture.ts';
+import { isAlive } from './weir.fixture.ts';
 
 const local = kafkaForFile();
 
@@ -53,15 +54,6 @@ async function readOnce(kafka: LocalKafka, topic: string, count: number): Promis
     await consumer.disconnect();
   }
   return values;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 describe('a local Kafka', () => {
@@ -139,7 +131,8 @@ describe('a local Kafka with a data directory', () => {
     local.of(context);
     const dataDir = await mkdtemp(join(tmpdir(), 'weir-kafka-test-'));
     try {
-      const first = await startKafka({ dataDir });
+      // It may take as long as it likes: one that is ended by force does not say this.
+      const first = await startKafka({ dataDir, stopTimeoutMs: 60_000 });
       await createTopics(first, [{ topic: 'lasting' }]);
       await produce(first, 'lasting', ['one']);
       await first.stop();
