@@ -31,13 +31,15 @@ export interface ItemLoadConfig {
 }
 
 const turnMs = 20;
-const connectMs = 20_000;
+const connectMs = 60_000;
 /** Faults of brokers last up to a minute. */
 const deliveryMs = 180_000;
 /** Longer than any broker stands still. */
 const stallMs = 90_000;
 /** Far more than reports take that librdkafka has made. */
-const reportsMs = 10_000;
+const reportsMs = 60_000;
+/** Longer than any turn takes. */
+const stalledMs = 1_000;
 
 export class ItemLoad {
   readonly #producer: RdKafka.Producer;
@@ -49,6 +51,8 @@ export class ItemLoad {
   readonly #heard: string[] = [];
   readonly #startedMs = performance.now();
   readonly #timer: NodeJS.Timeout;
+  readonly #stalls: number[] = [];
+  #turnMs = performance.now();
   #sent = 0;
 
   private constructor(producer: RdKafka.Producer, config: Required<ItemLoadConfig>) {
@@ -104,6 +108,11 @@ export class ItemLoad {
     return this.#acknowledged;
   }
 
+  /** When it went on after it had stood still for more than a second, for nobody let it run: wall times. */
+  get stalls(): readonly number[] {
+    return this.#stalls;
+  }
+
   /** Ends it when all that was sent is acknowledged. @throws Error naming items that were given up */
   async stop(): Promise<ReadonlySet<string>> {
     clearInterval(this.#timer);
@@ -132,7 +141,10 @@ export class ItemLoad {
 
   #send(): void {
     const { perSecond, things, folding, othersLagMs, firstId } = this.#config;
-    const due = Math.floor(((performance.now() - this.#startedMs) * perSecond) / 1_000);
+    const nowMs = performance.now();
+    if (nowMs - this.#turnMs > stalledMs) this.#stalls.push(Date.now());
+    this.#turnMs = nowMs;
+    const due = Math.floor(((nowMs - this.#startedMs) * perSecond) / 1_000);
     for (; this.#sent < due; this.#sent += 1) {
       const thing = `thing-${(this.#sent * 7) % things}`;
       const isOther = this.#sent % 3 === 2;

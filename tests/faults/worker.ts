@@ -21,7 +21,8 @@ import {
 } from './worker-protocol.ts';
 
 const statusEveryMs = 5;
-const stopMs = 10_000;
+/** Much longer than anything takes, and shorter than what starts it waits. */
+const stopMs = 60_000;
 
 function tell(message: WorkerMessage): void {
   process.stdout.write(`${JSON.stringify(message)}\n`);

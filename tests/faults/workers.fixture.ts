@@ -27,7 +27,7 @@ import {
 const program = fileURLToPath(new URL('../../dist/tests/faults/worker.js', import.meta.url));
 /** Much longer than anything takes: a machine that is slow fails no test. */
 const readyMs = 120_000;
-const stopMs = 60_000;
+const stopMs = 90_000;
 
 type Status = Extract<WorkerMessage, { readonly kind: 'status' }>;
 type Trouble = Extract<WorkerMessage, { readonly kind: 'trouble' }>;
