@@ -142,9 +142,15 @@ describe('weir local', () => {
         kafka: await pidOf(dataDir, 'kafka-1'),
         clickhouse: await pidOf(dataDir, 'clickhouse'),
       };
-      process.kill(killed.clickhouse, 'SIGKILL');
-      process.kill(killed.kafka, 'SIGKILL');
-      expect(await status(dataDir)).toMatchObject({ exitCode: 1 });
+      // While the supervisor stands still, nobody starts them again.
+      process.kill(first.supervisorPid, 'SIGSTOP');
+      try {
+        process.kill(killed.clickhouse, 'SIGKILL');
+        process.kill(killed.kafka, 'SIGKILL');
+        expect(await status(dataDir)).toMatchObject({ exitCode: 1 });
+      } finally {
+        process.kill(first.supervisorPid, 'SIGCONT');
+      }
       await isBack(dataDir, 'clickhouse', killed.clickhouse);
       await isBack(dataDir, 'kafka-1', killed.kafka);
       const back = await running(dataDir);
@@ -173,13 +179,14 @@ describe('weir local', () => {
     }));
 
   test.for([
-    ['SIGINT', 1_500],
-    ['SIGKILL', 1_000],
+    ['SIGINT', 1_000],
+    ['SIGKILL', 500],
   ] as const)(
-    'a start that %s ends after %i ms leaves nothing running, and the next one works',
+    'a start that %s ends %i ms after its supervisor began leaves nothing running, and the next one works',
     ([signal, afterMs], context) =>
       inLocalDirectory(context, async (dataDir) => {
         const starting = startWeir(['local', 'start', '--data', dataDir, ...freePorts]);
+        await until(async () => (await processesOn(dataDir)).some((line) => line.includes(' supervise ')));
         await sleep(afterMs);
         starting.child.kill(signal);
         const { exitCode, stderr } = await starting.ended;
@@ -200,7 +207,8 @@ describe('weir local', () => {
     inLocalDirectory(context, async (dataDir) => {
       expect(await start(dataDir, '--no-clickhouse')).toMatchObject({ exitCode: 0 });
       expect((await running(dataDir)).clickhouse).toBeUndefined();
-      await rm(dataDir, { recursive: true });
+      // Kafka goes on making files there meanwhile.
+      await rm(dataDir, { recursive: true, maxRetries: 20 });
       await until(async () => (await processesOn(dataDir)).length === 0);
     }));
 
