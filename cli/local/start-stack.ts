@@ -95,8 +95,10 @@ async function undo(child: ChildProcess): Promise<void> {
 
 async function aborted(signal: AbortSignal): Promise<never> {
   if (!signal.aborted) await once(signal, 'abort');
-  throw new CliError('interrupted', 'interrupted; nothing is left running');
+  throw interrupted();
 }
+
+const interrupted = (): CliError => new CliError('interrupted', 'interrupted; nothing is left running');
 
 /**
  * Start Kafka and ClickHouse on a directory on which nothing runs.
@@ -111,7 +113,8 @@ export async function startLocalStack(
   try {
     await Promise.race([ready(child, config, onStep), aborted(signal)]);
     const stack = await localStack(config.dataDir);
-    if (stack === undefined || signal.aborted)
+    if (signal.aborted) throw interrupted();
+    if (stack === undefined)
       throw new CliError('failure', `Kafka and ClickHouse ended right after their start`, {
         remedies: [`see ${stackLogPath(config.dataDir)}`],
       });

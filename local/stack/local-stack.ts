@@ -7,7 +7,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { livingBrokers } from '../kafka/local-broker.ts';
 import { LocalError } from '../local-error.ts';
-import { hasEnded, isRunning, type ProcessIdentity, signal } from '../process-identity.ts';
+import { hasEnded, isRunning, isSame, type ProcessIdentity, signal } from '../process-identity.ts';
 import type { ClickHouseState, KafkaState, StackState } from './stack-state.ts';
 import { endLeftovers, readState, removeState, stackLogPath } from './state-file.ts';
 
@@ -185,17 +185,18 @@ export async function stopStack(directory: string): Promise<StackStop> {
   signal(state.supervisor, 'SIGTERM');
   signal(state.supervisor, 'SIGCONT');
   const inTime = await hasEnded(state.supervisor, stopTimeoutMs);
-  if (inTime && ranInOrder) {
-    await removeState(directory, state);
-    return 'stopped';
+  if (!inTime) {
+    signal(state.supervisor, 'SIGKILL');
+    await hasEnded(state.supervisor, stopTimeoutMs);
   }
-  signal(state.supervisor, 'SIGKILL');
-  await hasEnded(state.supervisor, stopTimeoutMs);
-  // What it had started meanwhile is written down as well.
-  const latest = (await readState(directory)) ?? state;
+  // What it had started meanwhile is written down as well. Another supervisor may have the directory since.
+  const found = await readState(directory);
+  const latest = found !== undefined && isSame(found.supervisor, state.supervisor) ? found : state;
   const parts = [...(latest.kafka?.brokers ?? []), ...(latest.clickhouse ? [latest.clickhouse] : [])];
+  // Also where it was about to die by another's SIGKILL when it was looked at.
   const anyLeft = parts.some((part) => isRunning(part.process));
-  await endLeftovers(latest);
+  if (anyLeft || !inTime || !ranInOrder) await endLeftovers(latest);
   await removeState(directory, state);
-  return anyLeft || !inTime ? 'killed' : 'nothing-runs';
+  if (anyLeft || !inTime) return 'killed';
+  return ranInOrder ? 'stopped' : 'nothing-runs';
 }
