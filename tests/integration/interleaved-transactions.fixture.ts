@@ -7,7 +7,7 @@ export interface Interleaved {
   readonly abortedRecords: number;
   /** How many transactions are left open. */
   readonly open: number;
-  /** Abort what is open, and close. */
+  /** Abort what is open; resolves when that is in the log. */
   close(): Promise<void>;
 }
 
@@ -33,14 +33,15 @@ const keys: readonly (Buffer | null)[] = [
 
 interface Actor {
   readonly producer: TestProducer;
-  readonly isTransactional: boolean;
+  /** Undefined without transactions. */
+  readonly transactionalId: string | undefined;
   /** Written in the transaction that is open. */
   pending: Written[] | undefined;
 }
 
 const transactionalProducers = 3;
 
-/** Write to the partitions of a topic, and leave some transactions open. */
+/** Write to the partitions of a topic, and leave some transactions open: all others are decided in the log when it resolves. */
 export async function writeInterleaved(
   bootstrapServers: string,
   topic: string,
@@ -50,12 +51,13 @@ export async function writeInterleaved(
   const below = (n: number): number => Math.floor(random() * n);
   const actors: Actor[] = await Promise.all(
     Array.from({ length: transactionalProducers + 1 }, async (_, i): Promise<Actor> => {
-      const isTransactional = i < transactionalProducers;
-      const settings = isTransactional
-        ? { 'transactional.id': `${topic}-${i}` }
-        : { 'enable.idempotence': true };
+      const transactionalId = i < transactionalProducers ? `${topic}-${i}` : undefined;
+      const settings =
+        transactionalId === undefined
+          ? { 'enable.idempotence': true }
+          : { 'transactional.id': transactionalId };
       const producer = await TestProducer.connect(bootstrapServers, settings);
-      return { producer, isTransactional, pending: undefined };
+      return { producer, transactionalId, pending: undefined };
     }),
   );
   const decided: Written[] = [];
@@ -68,7 +70,7 @@ export async function writeInterleaved(
     });
   for (let step = 0; step < options.steps; step++) {
     const actor = actors[below(actors.length)]!;
-    if (actor.isTransactional && actor.pending === undefined) {
+    if (actor.transactionalId !== undefined && actor.pending === undefined) {
       await actor.producer.begin();
       actor.pending = [];
     }
@@ -90,6 +92,12 @@ export async function writeInterleaved(
       actor.pending = undefined;
     }
   }
+  const end = async ({ producer, transactionalId }: Actor): Promise<void> => {
+    await producer.close();
+    if (transactionalId !== undefined) await TestProducer.untilDecided(bootstrapServers, transactionalId);
+  };
+  const open = actors.filter(({ pending }) => pending !== undefined);
+  await Promise.all(actors.filter((actor) => !open.includes(actor)).map(end));
   const valuesOf = (partition: number): string[] =>
     decided
       .filter((record) => record.partition === partition && record.value !== null)
@@ -98,11 +106,11 @@ export async function writeInterleaved(
   return {
     committed: Array.from({ length: options.partitions }, (_, partition) => valuesOf(partition)),
     abortedRecords,
-    open: actors.filter(({ pending }) => pending !== undefined).length,
+    open: open.length,
     async close() {
-      for (const { producer, pending } of actors) {
-        if (pending !== undefined) await producer.abort();
-        await producer.close();
+      for (const actor of open) {
+        await actor.producer.abort();
+        await end(actor);
       }
     },
   };

@@ -3,7 +3,9 @@ import RdKafka from 'node-rdkafka';
 import type { Headers, LogRecord } from '#engine/log/log.ts';
 
 /** Much longer than anything takes: a machine that is slow fails no test. */
-const timeoutMs = 60_000;
+const timeoutMs = 120_000;
+/** Brokers end a transaction that is left open for longer; a test that wants this names a shorter time. */
+const transactionTimeoutMs = 600_000;
 
 /** A record in a form that compares and prints well. */
 export interface PlainRecord {
@@ -121,6 +123,9 @@ export class TestProducer {
     const producer = new RdKafka.Producer({
       'bootstrap.servers': bootstrapServers,
       'linger.ms': 5,
+      ...(settings['transactional.id'] === undefined
+        ? {}
+        : { 'transaction.timeout.ms': transactionTimeoutMs }),
       ...settings,
     });
     await new Promise<void>((resolve, reject) => {
@@ -135,6 +140,16 @@ export class TestProducer {
         producer.initTransactions(timeoutMs, done);
       });
     return made;
+  }
+
+  /**
+   * Resolves when the last transaction of an id that was committed or aborted has its markers in the log: a broker answers before it
+   * has written them. The producer that has the id can do no more then.
+   */
+  static async untilDecided(bootstrapServers: string, transactionalId: string): Promise<void> {
+    // The coordinator takes no successor before that.
+    const successor = await TestProducer.connect(bootstrapServers, { 'transactional.id': transactionalId });
+    await successor.close();
   }
 
   begin(): Promise<void> {
