@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { eventCodec } from '../codec/event-codec.ts';
 import { WriterSchemas } from '../codec/writer-schemas.ts';
-import { systemClock } from '../log/clock.ts';
+import { type Clock, systemClock } from '../log/clock.ts';
 import { MemoryLog } from '../log/memory-log.ts';
 import {
   alarms,
@@ -101,7 +101,7 @@ function run(
   };
 }
 
-async function until(condition: () => boolean, timeoutMs = 30_000): Promise<void> {
+async function until(condition: () => boolean, timeoutMs = 50_000): Promise<void> {
   const deadlineMs = performance.now() + timeoutMs;
   while (!condition()) {
     if (performance.now() > deadlineMs) throw new Error('it did not come to be in time');
@@ -110,6 +110,22 @@ async function until(condition: () => boolean, timeoutMs = 30_000): Promise<void
 }
 
 const now = (): number => Date.now();
+
+/** A clock that stands still until it is moved on. */
+function manualClock(): { readonly clock: Clock; readonly pass: (ms: number) => void } {
+  let nowMs = 1e6;
+  return {
+    clock: {
+      wallMs: now,
+      monotonicMs: () => nowMs,
+      sleep: (durationMs, signal) => {
+        const endMs = nowMs + durationMs;
+        return until(() => nowMs >= endMs || signal?.aborted === true);
+      },
+    },
+    pass: (ms) => void (nowMs += ms),
+  };
+}
 
 describe('commits', () => {
   test('an urgent output is visible at once, another one at the commit interval', async () => {
@@ -122,7 +138,9 @@ describe('commits', () => {
       ],
     };
     let commits = 0;
+    const { clock, pass } = manualClock();
     const { log, edge, runtime } = run(app, {
+      clock,
       commitIntervalMs: 1_000,
       watch: ['test.relayed', 'test.alarms'],
       onCommit: ({ processor: { name } }) => {
@@ -130,15 +148,16 @@ describe('commits', () => {
       },
     });
     runtime.start();
-    await until(() => commits === 2); // the next one is an interval away
-    const startMs = performance.now();
+    await until(() => commits === 1); // the next one is an interval away
     await edge.publish(readings, { id: 'a', at: now(), n: 1 });
-    await edge.publish(others, { id: 'a', at: now(), n: 1 });
-    await until(() => log.endOffset('test.alarms', 0) === 1);
-    expect([log.endOffset('test.relayed', 0), commits]).toEqual([0, 2]);
+    for (const alarm of [1, 2]) {
+      await edge.publish(others, { id: 'a', at: now(), n: 1 });
+      await until(() => log.endOffset('test.alarms', 0) === alarm);
+      expect([log.endOffset('test.relayed', 0), commits]).toEqual([0, 1]);
+      pass(alarm === 1 ? 999 : 1);
+    }
     await until(() => log.endOffset('test.relayed', 0) === 1);
-    expect(performance.now() - startMs).toBeGreaterThan(500);
-    expect(commits).toBe(3);
+    expect(commits).toBe(2);
   });
 
   test('wall time reaches the tasks without any event, so quiet streams close what is open', async () => {
@@ -183,7 +202,7 @@ describe('a bug', () => {
       for (const id of ids) await edge.publish(spread, { id, at: now(), n: 2 });
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
-    await runtime.stop(1_000);
+    expect(await runtime.stop(30_000)).toBe(true);
     expect(errors.map(([task]) => task)).toEqual([runtime.errors[0]?.task]);
     expect(String(errors[0]?.[1])).toMatch(
       /a handler threw at test\.readings\/\d\/\d+ \(key 'thing-0'\): a bug/,
@@ -394,11 +413,12 @@ test('the loop gives way under load: others in the process are not kept waiting'
   log.append(Array.from({ length: 60_000 }, () => ({ topic: 'test.readings', ...record! })));
   const worst: number[] = [];
   let beating = true;
-  let lastMs = performance.now();
+  // Of the CPU: while another process has it nothing here can beat.
+  let last = process.cpuUsage();
   const beat = (): void => {
-    const nowMs = performance.now();
-    worst.push(nowMs - lastMs);
-    lastMs = nowMs;
+    const { user, system } = process.cpuUsage(last);
+    worst.push((user + system) / 1_000);
+    last = process.cpuUsage();
     if (beating) setImmediate(beat);
   };
   setImmediate(beat);
@@ -406,7 +426,7 @@ test('the loop gives way under load: others in the process are not kept waiting'
   await until(() => log.endOffset('test.relayed-again', 0) === 60_001);
   beating = false;
   worst.sort((a, b) => a - b);
-  // On a machine that others use too single beats may be late for reasons not ours.
+  // Single beats may be late for reasons not ours: what the garbage collector's threads do counts, too.
   expect(worst[Math.floor(worst.length * 0.99)]).toBeLessThan(50);
   expect(worst.length).toBeGreaterThan(100);
 });
