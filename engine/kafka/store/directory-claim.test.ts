@@ -1,6 +1,6 @@
 import { lutimes, readdir, readlink, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { claimDirectory, type DirectoryClaim } from './directory-claim.ts';
 import { inDirectory } from './store.fixture.ts';
 
@@ -17,12 +17,18 @@ async function holderLike(
   return parts.map((part, i) => changes[i as 0] ?? part).join(' ');
 }
 
+/** The clock stands still meanwhile, as this process may not. */
 async function claimOver(directory: string, target: string, touchedSecondsAgo = 0): Promise<DirectoryClaim> {
   const path = join(directory, 'owner-41');
   await symlink(target, path);
-  const touched = Date.now() / 1_000 - touchedSecondsAgo;
-  await lutimes(path, touched, touched);
-  return claimDirectory(directory);
+  vi.useFakeTimers({ toFake: ['Date'] });
+  try {
+    const touched = Date.now() / 1_000 - touchedSecondsAgo;
+    await lutimes(path, touched, touched);
+    return await claimDirectory(directory);
+  } finally {
+    vi.useRealTimers();
+  }
 }
 
 test.each([
