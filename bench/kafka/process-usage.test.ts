@@ -10,7 +10,7 @@ test('CPU time is read past a name with spaces and brackets', () => {
 test.runIf(process.platform === 'linux')(
   'a process is counted with what it started, and one that is gone is an error',
   async () => {
-    const program = 'process.stdout.write("here"); setTimeout(() => {}, 20_000)';
+    const program = 'process.stdout.write("here"); setTimeout(() => {}, 60_000)';
     const shell = spawn('sh', ['-c', '"$0" -e "$1" & wait', process.execPath, program], {
       detached: true,
       stdio: ['ignore', 'pipe', 'ignore'],

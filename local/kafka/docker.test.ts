@@ -117,12 +117,18 @@ describe.runIf(process.platform === 'linux')('the Docker engine', () => {
       },
       { timeout: 20_000 },
     );
+    // Only then it may be killed: its program begins by itself, when it comes to its turn.
+    await vi.waitFor(
+      async () => {
+        expect(await readFile(join(directory, 'server.log'), 'utf8')).toContain('broker output');
+      },
+      { timeout: 20_000 },
+    );
     run.signal('SIGKILL');
     expect(await run.ended).toBe('SIGKILL');
     expect(run.hasEnded()).toBe(true);
     expect((await log()).match(/^rm --force .*/gm)).toEqual(
       Array<string>(2).fill(`rm --force ${containerName(here)}`),
     );
-    expect(await readFile(join(directory, 'server.log'), 'utf8')).toContain('broker output');
   });
 });
