@@ -3,6 +3,8 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { flushOnExit } from './exit-flush.ts';
 
 const signal = 'SIGTERM';
+/** Much longer than anything takes; a second by default. */
+const patience = { timeout: 30_000 };
 /** Of the test runner. */
 let others: NodeJS.SignalsListener[];
 const told: string[] = [];
@@ -39,7 +41,7 @@ it('a signal flushes every client and is then raised, once', async () => {
   hook('fast', () => Promise.resolve());
   hook('fails', () => Promise.reject(new Error('not all was delivered')));
   process.emit(signal, signal);
-  await vi.waitUntil(() => told.includes(`raised ${signal}`));
+  await vi.waitUntil(() => told.includes(`raised ${signal}`), patience);
   expect(told).toEqual(['fast', 'slow', `raised ${signal}`]);
 });
 
@@ -56,6 +58,6 @@ it('a client that was closed is not flushed, and others still are', async () => 
   hook('open', () => Promise.resolve());
   undoing.shift()!();
   process.emit(signal, signal);
-  await vi.waitUntil(() => told.includes(`raised ${signal}`));
+  await vi.waitUntil(() => told.includes(`raised ${signal}`), patience);
   expect(told).toEqual(['open', `raised ${signal}`]);
 });

@@ -123,14 +123,15 @@ describe('metrics of a run', () => {
     const tookMs: number[] = [];
     let text = '';
     for (let i = 0; i < 10; i += 1) {
-      const startMs = performance.now();
+      const before = process.cpuUsage();
       text = textOf(status, totals);
-      tookMs.push(performance.now() - startMs);
+      const { user, system } = process.cpuUsage(before);
+      tookMs.push((user + system) / 1_000);
     }
     expect(parseExposition(text).get('weir_state_keys')!.samples).toHaveLength(500);
     const best = Math.min(...tookMs);
-    console.log(`500 tasks: ${best.toFixed(1)} ms, ${Math.round(text.length / 1024)} KiB`);
-    // Some 5 ms where nothing else runs.
+    console.log(`500 tasks: ${best.toFixed(1)} ms of the CPU, ${Math.round(text.length / 1024)} KiB`);
+    // Some 5 ms.
     expect(best).toBeLessThan(50);
   });
 });

@@ -25,7 +25,7 @@ describe('withLock', () => {
       await sleep(20);
       events.push(`${name} out`);
     };
-    await Promise.all([withLock(path, 5_000, work('a')), withLock(path, 5_000, work('b'))]);
+    await Promise.all([withLock(path, 60_000, work('a')), withLock(path, 60_000, work('b'))]);
     const first = events[0]!.slice(0, 1);
     const second = first === 'a' ? 'b' : 'a';
     expect(events).toEqual([`${first} in`, `${first} out`, `${second} in`, `${second} out`]);
@@ -39,7 +39,7 @@ describe('withLock', () => {
   });
 
   it('opens when the work fails', async () => {
-    await expect(withLock(path, 5_000, () => Promise.reject(new Error('no')))).rejects.toThrow('no');
+    await expect(withLock(path, 60_000, () => Promise.reject(new Error('no')))).rejects.toThrow('no');
     expect(existsSync(path)).toBe(false);
   });
 });
