@@ -4,13 +4,19 @@ import type { SinkLimits } from '#sinks/clickhouse/sink-limits.ts';
 import { startScript, type Started } from './cli-process.fixture.ts';
 import type { SinkScene } from './kafka-sink.fixture.ts';
 
+/** Short, for what is killed or frozen; a machine that stands still for so long takes the partitions away from a sink as well. */
 export const sessionTimeoutMs = 1_500;
+
+/** For sinks that are to keep their partitions, whatever the machine does. */
+export const patientSessionMs = 60_000;
 
 /** What is other than in most tests. */
 export interface SinkProcessConfig {
   /** Of ClickHouse, or of what stands before it. */
   readonly url?: string;
   readonly limits?: Partial<SinkLimits>;
+  /** `sessionTimeoutMs` by default. */
+  readonly sessionTimeoutMs?: number;
   /** Statements that run before the sink is started. */
   readonly prelude?: string;
 }
@@ -33,7 +39,7 @@ const sink = await startKafkaSink({
 });
 sink.failed.then((error) => console.log('failed', error.message));
 process.on('SIGTERM', async () => {
-  console.log('stopped', await sink.stop(8_000));
+  console.log('stopped', await sink.stop(60_000));
   process.exit(0);
 });
 console.log('ready');
@@ -45,6 +51,7 @@ export function startSinkProcess(
   {
     url: otherUrl = url,
     limits = { maxRows: 500, flushIntervalMs: 100 },
+    sessionTimeoutMs: sessionMs = sessionTimeoutMs,
     prelude = '',
   }: SinkProcessConfig = {},
 ): Started {
@@ -54,7 +61,7 @@ export function startSinkProcess(
     url: otherUrl,
     database: app,
     streams: [...streams, deadLetters, schemas],
-    sessionTimeoutMs,
+    sessionTimeoutMs: sessionMs,
     heartbeatMs: 200,
     limits,
   };

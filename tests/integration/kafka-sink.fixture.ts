@@ -130,11 +130,19 @@ export interface SinkScene {
    * (60 s by default) without a commit, and at the scene's limit, and tells all that is known.
    */
   readonly expectExactlyOnce: (standstillMs?: number) => Promise<readonly TopicAudit[]>;
+  /**
+   * Resolves when what was written is decided in its partitions, too: brokers answer a commit before its markers are there, and
+   * until then a partition seems to end before it.
+   */
+  readonly decided: () => Promise<void>;
   readonly rows: <R>(sql: string) => Promise<readonly R[]>;
   readonly close: () => Promise<void>;
 }
 
 let scenes = 0;
+
+/** Of a sink within the test's own process, which nobody freezes: a machine that stands still is no fault that a test asks for. */
+const sessionTimeoutMs = 60_000;
 
 /** As `weir up` makes topics (planned-topics.ts): what a host whose clock is ahead writes must not be refused. */
 const anyTime = { 'message.timestamp.after.max.ms': '9223372036854775807' };
@@ -172,6 +180,7 @@ export async function openScene(
   const reader = await KafkaReader.connect({ kafka: kafkajsConfig(connection), maxWaitMs: 20 });
   const cluster = createCluster(kafkajsConfig(connection));
   await cluster.connect();
+  await cluster.refreshMetadata();
   closing.push(
     () => reader.close(),
     () => cluster.disconnect(),
@@ -189,6 +198,16 @@ export async function openScene(
     const { audits, unchecked } = await auditTopics({ connection, client, app, tables });
     expect(unchecked).toEqual([]);
     return audits;
+  };
+  const decided = async (): Promise<void> => {
+    const broker = await cluster.findBroker({ nodeId: kafka.brokers[0]!.id });
+    const topics = streams.map(({ topic, partitions: count }) => ({
+      topic,
+      partitions: Array.from({ length: count }, (_, partition) => ({ partition, timestamp: -1 })),
+    }));
+    const ends = async (isolationLevel: 0 | 1): Promise<string> =>
+      JSON.stringify((await broker.listOffsets({ isolationLevel, topics })).responses);
+    await until(async () => (await ends(1)) === (await ends(0)));
   };
   /** What the group has committed, partition by partition, and where it ends; and those that are not at their end. */
   const progress = async (): Promise<{ readonly committed: string; readonly behind: readonly string[] }> => {
@@ -245,6 +264,7 @@ export async function openScene(
         tables,
         writers: new WriterSchemas(),
         heartbeatMs: 100,
+        sessionTimeoutMs,
         ...diary.heeding(config),
         limits: { maxRows: 2_000, flushIntervalMs: 100, ...config.limits },
       });
@@ -253,7 +273,9 @@ export async function openScene(
       return sink;
     },
     audit,
+    decided,
     expectExactlyOnce: async (standstillMs = 60_000) => {
+      await decided();
       await untilAtEnd(standstillMs);
       return verdict(async () => {
         const audits = await audit();

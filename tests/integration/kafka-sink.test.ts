@@ -43,7 +43,7 @@ const intentTo = (to: number, excluded: readonly number[] = []): string =>
   formatIntent(2, { to, encoder: ENCODER_VERSION, incarnation: '', memory: '', excluded });
 
 /** Time enough for a sink to stop in order, on a machine that has much else to do. */
-const stopMs = 15_000;
+const stopMs = 60_000;
 
 /** What a wait in vain has to tell takes so long, and is to be told before the test's own limit. */
 const tellMs = 15_000;
@@ -75,6 +75,15 @@ async function limitLetters(kafka: LocalKafka, bytes: string): Promise<void> {
         ],
       },
     ],
+  });
+  // The brokers answer before they go by it.
+  await until(async () => {
+    const { resources } = await admin.describeConfigs({
+      includeSynonyms: false,
+      resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: 'weir.dead-letters' }],
+    });
+    const limit = resources[0]!.configEntries.find(({ configName }) => configName === 'max.message.bytes');
+    return limit?.configValue === bytes;
   });
   await admin.disconnect();
 }
@@ -125,11 +134,12 @@ describe('a sink on Kafka', () => {
     await scene.expectExactlyOnce();
     // The third transaction is aborted, and nothing comes after it.
     await scene.writer.write(scene.streams, 10);
-    await scene.expectExactlyOnce(10_000);
-    await first.stop(5_000);
+    await scene.expectExactlyOnce();
+    await first.stop(stopMs);
     await deleteRecords(local.of(context), scene.streams[0]!.topic, ['-1', '-1']);
     const second = await scene.start();
     await scene.writer.write(scene.streams, 10);
+    await scene.decided();
     await second.drain();
     expect((await second.stats())[0]).toMatchObject({ rows: 20, lag: 0 });
   });
@@ -141,11 +151,11 @@ describe('a sink on Kafka', () => {
     const [second, third] = await Promise.all([scene.start(), scene.start()]);
     const isShared = (): boolean =>
       [first, second, third].every(({ assignment }) => [...assignment.values()].flat().length >= 4);
-    await until(isShared, 20_000);
+    await until(isShared);
     // A partition that is still being taken over may have its last owner's promise open.
     await Promise.all([first, second, third].map((sink) => sink.drain()));
     expect(await Promise.all([first.stop(stopMs), third.stop(stopMs)])).toEqual([true, true]);
-    await until(() => [...second.assignment.values()].flat().length === 15, 20_000);
+    await until(() => [...second.assignment.values()].flat().length === 15);
     await sleep(500);
     await load.stop();
     await scene.expectExactlyOnce();
@@ -169,7 +179,7 @@ describe('a sink on Kafka', () => {
     await scene.writer.write(scene.streams, 10);
     const first = await scene.start();
     await scene.expectExactlyOnce();
-    await first.stop(5_000);
+    await first.stop(stopMs);
     const admin = clientOf(local.of(context)).admin();
     await admin.connect();
     await admin.deleteGroups([sinkGroup(scene.app)]);
@@ -209,7 +219,7 @@ describe('a sink on Kafka', () => {
     await scene.writer.write(scene.streams, 10);
     const first = await scene.start();
     await scene.expectExactlyOnce();
-    await first.stop(5_000);
+    await first.stop(stopMs);
     const { topic } = scene.streams[0]!;
     await commitAs(sinkGroup(scene.app), scene.connection, { topic, offset: 2, metadata: intentTo(8) });
     await deleteRecords(local.of(context), topic, ['5']);
@@ -222,7 +232,7 @@ describe('a sink on Kafka', () => {
           `--group ${sinkGroup(scene.app)} --topic ${topic}:0 --reset-offsets --to-offset 8 --execute`,
       ) as string,
     });
-    await second.stop(5_000);
+    await second.stop(stopMs);
 
     // Of a promise of all, 6 was left out and 7 did not come.
     const table = `${scene.app}.${scene.streams[0]!.clickhouse.table}`;
@@ -236,7 +246,7 @@ describe('a sink on Kafka', () => {
       'have no row: offsets 6-7 (of them set aside as bad, without a dead letter yet: 6)',
     );
     const [, removal, again] = /^take these: (ALTER.*?);.* --to-offset (\d+) /m.exec(message)!;
-    await third.stop(5_000);
+    await third.stop(stopMs);
     await scene.client.command({ query: removal! });
     await commitAs(sinkGroup(scene.app), scene.connection, { topic, offset: Number(again), metadata: '' });
     await scene.start();
@@ -320,7 +330,8 @@ describe('bad records', () => {
       0,
       codec.encode({ id: 'x', at: eventTimeMs, count: 1, [`seen_${scene.app}`]: 7 }),
     );
-    const sink = await scene.start();
+    // Longer than the test: without its schema it would be a dead letter in the end.
+    const sink = await scene.start({ limits: { schemaWaitMs: 600_000 } });
     await sleep(1_000);
     expect((await sink.stats())[0]).toMatchObject({ rows: 0, deadLetters: 0 });
     await announce(local.of(context), writers);
@@ -346,20 +357,18 @@ describe('ClickHouse', () => {
     const killed = new Set<number>();
     for (let kills = 0; kills < 3; kills += 1) {
       await sleep(500 + Math.random() * 500);
-      await until(() => !killed.has(clickHouse.server.pid()), 30_000);
+      await until(() => !killed.has(clickHouse.server.pid()));
       const pid = clickHouse.server.pid();
       killed.add(pid);
       process.kill(pid, 'SIGKILL');
       await sleep(2_500);
     }
     await load.stop();
-    await until(
-      () =>
-        scene.rows('SELECT 1').then(
-          () => true,
-          () => false,
-        ),
-      30_000,
+    await until(() =>
+      scene.rows('SELECT 1').then(
+        () => true,
+        () => false,
+      ),
     );
     await scene.expectExactlyOnce();
   });
@@ -381,10 +390,12 @@ describe('the process of a sink', () => {
     await load.stop();
     const last = startSinkProcess(scene);
     await scene.expectExactlyOnce();
+    // Before that it has no ear for the signal.
+    await last.seen('ready');
     last.child.kill('SIGTERM');
     expect((await last.ended).stdout).toContain('stopped true');
     await expectEachLetterOnce(scene);
-  }, 240_000);
+  }, 480_000);
 
   it('may be frozen past its session and thawed', async (context) => {
     const scene = await sceneOf(context, 4, 2);
@@ -404,5 +415,5 @@ describe('the process of a sink', () => {
     zombie.child.kill('SIGTERM');
     expect((await zombie.ended).stdout).toContain('stopped true');
     await expectEachLetterOnce(scene);
-  }, 240_000);
+  }, 480_000);
 });
