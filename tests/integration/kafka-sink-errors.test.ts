@@ -158,18 +158,19 @@ describe('a row that ClickHouse refuses', () => {
     const table = `${scene.app}.${tableOf(0)}`;
     await scene.client.command({ query: `ALTER TABLE ${table} ADD CONSTRAINT modest CHECK count < 1000000` });
     let cut = 0;
+    let looks = 0;
     proxy.decide = ({ insertInto }) => {
-      if (insertInto === undefined || Math.random() < 0.6) return pass;
+      if (insertInto === undefined) looks += 1;
+      // The first one in any case.
+      if (insertInto === undefined || (cut > 0 && Math.random() < 0.6)) return pass;
       cut += 1;
       return { kind: 'cut-answer' };
     };
     await scene.writer.write(scene.streams, 40);
     await scene.writer.writeRaw(scene.streams[0]!.topic, 0, thing({ id: 'much', count: 1_000_001 }));
     await scene.writer.write(scene.streams, 40);
-    const startedAtMs = performance.now();
     await start();
     await scene.expectExactlyOnce();
-    expect(performance.now() - startedAtMs).toBeLessThan(30_000);
     expect(await lettersOf(faultScene)).toEqual([
       {
         offset: 41,
@@ -180,7 +181,8 @@ describe('a row that ClickHouse refuses', () => {
       },
     ]);
     expect(await letterOrigins(scene, scene.streams[0]!.topic)).toHaveLength(1);
-    expect(cut).toBeGreaterThan(0);
+    // Nothing was waited for that is there: who waits for rows looks for them 30 times.
+    expect(looks).toBeLessThan(40 + 10 * cut);
   });
 });
 
@@ -229,7 +231,7 @@ describe('what does not pass', () => {
       await until(async () => (await sink.stats())[1]!.rows > before);
       expect(tries).toBe(1);
       expect((await sink.stats())[0]).toMatchObject({ rows: 0, retries: 0, deadLetters: 0 });
-      expect(await sink.stop(5_000)).toBe(false);
+      expect(await sink.stop(60_000)).toBe(false);
     }
     proxy.decide = () => pass;
     await start();
@@ -269,7 +271,7 @@ describe('what does not pass', () => {
     expect(error.message).toContain(`table ${table}, ${scene.streams[0]!.topic}/0: `);
     expect(error.message).toMatch(why);
     await until(async () => (await sink.stats())[1]!.rows === 10);
-    await sink.stop(5_000);
+    await sink.stop(60_000);
     await run(mend);
     await start();
     await scene.expectExactlyOnce();
