@@ -65,7 +65,7 @@ it('exits with 1 when the positions of the group, or a table, are gone', async (
   const writers = new WriterSchemas();
   const sink = await startKafkaSink({ connection, client, app: weirApp.name, tables, writers });
   await sink.drain();
-  await sink.stop(5_000);
+  await sink.stop(60_000);
   expect(await audit()).toMatchObject({ exitCode: 0 });
 
   const admin = new Kafka(kafkajsConfig(connection)).admin();
