@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { CompressionTypes, Partitioners } from 'kafkajs';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { weirApp } from '#cli/app.ts';
@@ -20,6 +21,9 @@ import { foldingApp, type Item } from './folding.fixture.ts';
 import { clientOf, kafkaForFile } from './kafka.fixture.ts';
 
 const local = kafkaForFile();
+
+/** Much longer than anything takes: a machine that is slow fails no test. */
+const longMs = 90_000;
 
 interface Watched {
   readonly metrics: () => Promise<string>;
@@ -93,9 +97,11 @@ describe('a runtime that is watched', () => {
       expect.arrayContaining([{ part: 'run', reason: expect.stringContaining('started') as string }]),
     ]);
     const start = async (): Promise<void> => {
-      runtime = await KafkaRuntime.start({ app, connection, writers: new WriterSchemas() });
+      // A process that stands still for some seconds keeps its tasks: their counts are of one life.
+      const sessionTimeoutMs = 60_000;
+      runtime = await KafkaRuntime.start({ app, connection, writers: new WriterSchemas(), sessionTimeoutMs });
       phase = 'running';
-      await expect.poll(() => health('readyz'), { timeout: 30_000 }).toEqual([200, []]);
+      await expect.poll(() => health('readyz'), { timeout: longMs }).toEqual([200, []]);
     };
     await start();
     onTestFinished(async () => {
@@ -104,7 +110,7 @@ describe('a runtime that is watched', () => {
     /** undefined before the broker has told the ends of the inputs. */
     const lag = async (): Promise<number | undefined> =>
       valuesIn(await metrics(), 'weir_processor_lag_records', { processor: 'folding.first' })[0];
-    await expect.poll(lag, { timeout: 20_000 }).toBe(0);
+    await expect.poll(lag, { timeout: longMs }).toBe(0);
     const producer = clientOf(kafka).producer({ createPartitioner: Partitioners.DefaultPartitioner });
     await producer.connect();
     const codec = eventCodec(items, new WriterSchemas());
@@ -122,24 +128,29 @@ describe('a runtime that is watched', () => {
       at: Date.now(),
     }));
     await send(all.map((item) => ({ key: item.thing, value: codec.encode(item) })));
-    await expect.poll(lag, { interval: 20, timeout: 20_000 }).toBeGreaterThan(1_000);
+    await expect.poll(lag, { interval: 20, timeout: longMs }).toBeGreaterThan(1_000);
     await send([{ key: 'thing-0', value: Buffer.from('this is no record') }]);
     await producer.disconnect();
     await expect
       .poll(async () => valueIn(await metrics(), 'weir_dead_letters_total', { processor: 'folding.first' }), {
-        timeout: 30_000,
+        timeout: longMs,
       })
       .toBe(1);
-    await expect.poll(lag, { timeout: 30_000 }).toBe(0);
+    await expect.poll(lag, { timeout: longMs }).toBe(0);
+    // A broker that did not answer for a moment is asked again later.
+    await expect.poll(async () => valueIn(await metrics(), 'weir_ready'), { timeout: longMs }).toBe(1);
     const text = await metrics();
-    expect(valueIn(text, 'weir_records_processed_total', { processor: 'folding.first' })).toBe(count + 1);
+    // What a transaction that was aborted held is done again.
+    const aborts = valueIn(text, 'weir_commit_aborts_total', { processor: 'folding.first' });
+    const processed = valueIn(text, 'weir_records_processed_total', { processor: 'folding.first' });
+    if (aborts === 0) expect(processed).toBe(count + 1);
+    else expect(processed).toBeGreaterThan(count + 1);
     expect(
       valueIn(text, 'weir_commit_duration_seconds_count', { processor: 'folding.first' }),
     ).toBeGreaterThan(0);
     expect(valueIn(text, 'weir_state_keys', { processor: 'folding.first', partition: '0' })).toBe(50);
     expect(valueIn(text, 'weir_tasks', { processor: 'folding.first', phase: 'running' })).toBe(2);
-    expect(valueIn(text, 'weir_ready')).toBe(1);
-    await runtime!.stop(5_000);
+    expect(await runtime!.stop(30_000)).toBe(true);
     await start();
     const restored = await metrics();
     const goal = valueIn(restored, 'weir_restore_goal_offsets', {
@@ -151,7 +162,7 @@ describe('a runtime that is watched', () => {
       valueIn(restored, 'weir_restore_done_offsets', { processor: 'folding.first', partition: '0' }),
     ).toBe(goal);
     // Counters of the new life are added to those of the old.
-    expect(valueIn(restored, 'weir_records_processed_total', { processor: 'folding.first' })).toBe(count + 1);
+    expect(valueIn(restored, 'weir_records_processed_total', { processor: 'folding.first' })).toBe(processed);
   });
 });
 
@@ -195,42 +206,47 @@ describe('workers that are watched', () => {
       servers: { kafka: askKafka({ brokers }) },
       expected: [],
     });
-    await expect.poll(() => health('readyz'), { timeout: 60_000, interval: 250 }).toEqual([200, []]);
+    await expect.poll(() => health('readyz'), { timeout: longMs, interval: 250 }).toEqual([200, []]);
 
     const broker = kafka.brokers[0]!;
     broker.pause();
     try {
       await expect
-        .poll(() => health('readyz'), { timeout: 15_000, interval: 250 })
+        .poll(() => health('readyz'), { timeout: longMs, interval: 250 })
         .toEqual([
           503,
           expect.arrayContaining([{ part: 'kafka', reason: expect.stringContaining('no answer') as string }]),
         ]);
       // Past the time after which the group gives the worker up, and that after which a loop counts as standing still.
-      const untilMs = performance.now() + 15_000;
-      while (performance.now() < untilMs) {
-        expect(await health('healthz')).toEqual([200, []]);
-        await new Promise((resolve) => setTimeout(resolve, 500));
+      let lookedMs = performance.now();
+      const untilMs = lookedMs + 15_000;
+      while (lookedMs < untilMs) {
+        const seen = await health('healthz');
+        const sinceMs = performance.now() - lookedMs;
+        lookedMs += sinceMs;
+        // A machine that stood still itself has heard nothing of the worker meanwhile.
+        if (sinceMs < 5_000) expect(seen).toEqual([200, []]);
+        await sleep(500);
       }
       expect(valueIn(await metrics(), 'weir_server_up', { server: 'kafka' })).toBe(0);
     } finally {
       broker.resume();
     }
-    await expect.poll(() => health('readyz'), { timeout: 60_000, interval: 250 }).toEqual([200, []]);
+    await expect.poll(() => health('readyz'), { timeout: longMs, interval: 250 }).toEqual([200, []]);
 
     const pid = workers.status()[0]!.pid!;
     process.kill(pid, 'SIGSTOP');
     try {
       expect(await health('healthz')).toEqual([200, []]);
       const failing = [
-        { part: 'worker 0', reason: expect.stringContaining('has not turned for 1') as string },
+        { part: 'worker 0', reason: expect.stringMatching(/has not turned for \d{2,} s/) as string },
       ];
-      await expect.poll(() => health('healthz'), { timeout: 20_000, interval: 250 }).toEqual([503, failing]);
+      await expect.poll(() => health('healthz'), { timeout: longMs, interval: 250 }).toEqual([503, failing]);
       expect(Math.max(...valuesIn(await metrics(), 'weir_worker_loop_stall_seconds'))).toBeGreaterThan(10);
     } finally {
       process.kill(pid, 'SIGCONT');
     }
-    await expect.poll(() => health('healthz'), { timeout: 20_000, interval: 250 }).toEqual([200, []]);
-    await expect.poll(() => health('readyz'), { timeout: 60_000, interval: 250 }).toEqual([200, []]);
+    await expect.poll(() => health('healthz'), { timeout: longMs, interval: 250 }).toEqual([200, []]);
+    await expect.poll(() => health('readyz'), { timeout: longMs, interval: 250 }).toEqual([200, []]);
   });
 });
