@@ -2,7 +2,6 @@
 import { mkdtemp, open, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { seededRandom } from '#engine/replay/variation.ts';
 import { kafkaForFile } from '../integration/kafka.fixture.ts';
@@ -34,6 +33,8 @@ const workersOf = (config: ConstructorParameters<typeof Workers>[0]): Workers =>
 const troublesOf = ({ troubles }: Worker, code: string): string[] =>
   troubles.filter((trouble) => trouble.code === code).map(({ message }) => message);
 const toRestoreOf = ({ tasks }: Worker): number[] => tasks.map(({ toRestore }) => toRestore);
+/** Every task some 20 times: each store has something of the load. */
+const haveCommitted = ({ tasks }: Worker): boolean => tasks.every(({ commits }) => commits >= 20);
 const commitsOf = ({ tasks }: Worker): number => tasks.reduce((sum, { commits }) => sum + commits, 0);
 
 /** A store's offset is a lower bound: the brokers' end may be behind the last commit when a task is given back. */
@@ -49,7 +50,7 @@ describe('a full disk', () => {
     const first = workers.start();
     await first.ready(allTasks);
     const load = await ItemLoad.start({ kafka, folding, perSecond: 500, things: 2_000 });
-    await sleep(2_000);
+    await first.until(() => haveCommitted(first), 'is to commit');
     expect(troublesOf(first, 'disk-full')).toEqual([]);
     const filler = join(stateRoot, 'filler');
     await fill(filler);
@@ -62,7 +63,7 @@ describe('a full disk', () => {
     // The disk is full still: what is there is read, the rest comes from the changelog.
     const second = workers.start(first.number);
     await second.ready(allTasks);
-    expect(troublesOf(second, 'disk-full').length).toBeGreaterThan(0);
+    await second.until(() => troublesOf(second, 'disk-full').length > 0, 'is to tell of the full disk');
     const again = commitsOf(second);
     await second.until(() => commitsOf(second) > again + 20, 'is to go on committing');
     await second.kill();
@@ -107,8 +108,9 @@ const damages: Readonly<Record<string, (path: string, random: () => number) => P
   'cut to nothing but a byte': async (path) => truncate(path, 1),
   'one bit flipped in each page': async (path, random) => {
     const bytes = await readFile(path);
-    for (let page = 0; page * pageBytes < bytes.length; page += 1) {
-      const at = page * pageBytes + Math.floor(random() * 64);
+    // As above; and in the number that a page has of itself, for other bits may be of no account.
+    for (let page = 2; page * pageBytes < bytes.length; page += 1) {
+      const at = page * pageBytes + Math.floor(random() * 8);
       bytes[at] = bytes[at]! ^ (1 << Math.floor(random() * 8));
     }
     await writeFile(path, bytes);
@@ -127,7 +129,7 @@ describe('damaged stores', () => {
     const first = workers.start();
     await first.ready(allTasks);
     const load = await ItemLoad.start({ kafka, folding, perSecond: 500 });
-    await sleep(2_500);
+    await first.until(() => haveCommitted(first), 'is to commit');
     await first.stop();
     const random = seededRandom(6, 'damaged stores');
     const damaged: string[] = [];
@@ -147,7 +149,8 @@ describe('damaged stores', () => {
         expect(reasons[0]).toContain('thrown away and read again from the changelog');
       } else {
         expect(toRestore, `${task}: its store is whole`).toBeLessThan(oneCommit);
-        expect(said.filter(({ code }) => code !== 'kafka-unreachable')).toEqual([]);
+        // Of Kafka it may have this and that to tell, on a machine that stands still.
+        expect(said.filter(({ code }) => code.startsWith('store-') || code === 'disk-full')).toEqual([]);
       }
     }
     const acknowledged = await load.stop();
