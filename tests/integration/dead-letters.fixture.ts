@@ -21,8 +21,8 @@ const die = () => {
 };
 const connect = connector({
   kafka: kafkajsConfig(connection),
-  connectTimeoutMs: 5_000,
-  requestTimeoutMs: 15_000,
+  connectTimeoutMs: 60_000,
+  requestTimeoutMs: 60_000,
   keepsProcess: true,
 });
 let calls = 0;
