@@ -37,16 +37,18 @@ it('loses and doubles nothing', async (context) => {
       sinks.push(other!, startSinkProcess(scene));
     }
     await load.stop();
-    await until(async () => (await scene.rows('SELECT 1').catch(() => [])).length === 1, 30_000);
+    await until(async () => (await scene.rows('SELECT 1').catch(() => [])).length === 1);
     await scene.expectExactlyOnce(120_000);
     await expectEachLetterOnce(scene);
+    // Before that they have no ear for the signal: the other one may have inserted all while the newest was starting.
+    for (const { seen } of sinks) await seen('ready');
     for (const { child } of sinks) child.kill('SIGTERM');
     for (const { ended } of sinks) expect((await ended).stdout).toContain('stopped true');
   } finally {
     for (const { child } of sinks) child.kill('SIGKILL');
     await scene.close();
   }
-}, 600_000);
+}, 900_000);
 
 /** Past its session: its partitions are others' when it goes on. */
 async function freeze({ child }: Started): Promise<void> {
