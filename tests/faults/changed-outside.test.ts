@@ -73,7 +73,7 @@ class Scene {
       onTrouble: (task, { message }) => this.notes.push(`${task} ${message}`),
       ...options,
     });
-    undo.push(() => runtime.stop(5_000));
+    undo.push(() => runtime.stop(60_000));
     return runtime;
   }
 
@@ -94,7 +94,7 @@ class Scene {
   async processAll(options: Partial<KafkaRuntimeOptions> = {}): Promise<void> {
     const runtime = await this.start(options);
     await untilFolded(this.kafka, this.folding, this.acknowledged.size);
-    expect(await runtime.stop(5_000)).toBe(true);
+    expect(await runtime.stop(60_000)).toBe(true);
     expect(this.errors.size).toBe(0);
   }
 
@@ -225,13 +225,13 @@ describe('an input that lost records before they were read', () => {
       new Set((await scene.read<Fold>(folding.refolds)).map(({ event }) => event.last));
     await until(async () => hasAll(await refolded(), others), 'the others process all of theirs');
     expect(await scene.position(topic, 0), 'position of the task that stopped').toBe(from);
-    await stopped.stop(5_000);
+    await stopped.stop(60_000);
     expect(scene.acknowledged.size - before).toBeGreaterThan(100);
 
     const skipping = await scene.start({ truncatedInputs: 'skip' });
     const expected = new Set([...scene.acknowledged].filter((id) => !gone.has(id)));
     await until(async () => hasAll(await refolded(), expected), 'all that is left is processed');
-    expect(await skipping.stop(5_000)).toBe(true);
+    expect(await skipping.stop(60_000)).toBe(true);
     expect(scene.errors.size).toBe(0);
     const [note] = scene.notes.filter((one) => one.includes('skipped'));
     expect(note).toContain('folding.first-0');
@@ -315,7 +315,7 @@ describe('positions that were changed from outside', () => {
     await until(() => scene.errors.size === 1, 'the task fails');
     expect(scene.errors.get('folding.first-1')).toMatchObject({ code: 'positions-differ' });
     expect(scene.errors.get('folding.first-1')!.message).toContain(`--to-offset ${own}`);
-    await runtime.stop(5_000);
+    await runtime.stop(60_000);
     await admin.setOffsets({ groupId, topic, partitions: [{ partition: 1, offset: String(own) }] });
     await scene.processAll();
     await scene.prove();
@@ -338,7 +338,7 @@ describe('positions that were changed from outside', () => {
     expect(error.code).toBe('positions-differ');
     expect(error.message).toContain(`${topic}/1 up to offset ${own}, but group ${groupId} says 3`);
     expect(error.message).toContain(`--to-offset ${own}`);
-    await runtime.stop(5_000);
+    await runtime.stop(60_000);
     await admin.setOffsets({ groupId, topic, partitions: [{ partition: 1, offset: String(own) }] });
     await scene.processAll();
     await scene.prove();
@@ -381,7 +381,7 @@ describe('a changelog that was made anew', () => {
       await scene.write(300);
       await sleep(500);
       expect((await scene.read<Fold>(folding.folds)).length, 'folds of a stage that stopped').toBe(length);
-      await runtime.stop(5_000);
+      await runtime.stop(60_000);
 
       for (const command of commands) await runGroupCommand(scene.kafka, command);
       const anew = await scene.start(options);
@@ -389,7 +389,7 @@ describe('a changelog that was made anew', () => {
         () => anew.status().length === allTasks && anew.status().every(({ isSettled }) => isSettled),
         'all is processed',
       );
-      expect(await anew.stop(5_000)).toBe(true);
+      expect(await anew.stop(60_000)).toBe(true);
       expect(scene.errors.size).toBe(0);
       const folds = [...(await scene.read(folding.folds)), ...(await scene.read(folding.urgentFolds))];
       expect(new Set(folds.map(({ event }) => event.last)), 'each item').toEqual(scene.acknowledged);
