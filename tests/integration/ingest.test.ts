@@ -49,7 +49,13 @@ async function openOver(
   topics: readonly string[],
   { limits, ...config }: Partial<IngestConfig> = {},
 ): Promise<Ingest> {
-  const patience = { ackTimeoutMs: longMs, troubleAfterMs: longMs, ...limits };
+  const patience = {
+    ackTimeoutMs: longMs,
+    requestTimeoutMs: longMs,
+    answerTimeoutMs: longMs,
+    troubleAfterMs: longMs,
+    ...limits,
+  };
   const streams = topics.map(linksOn);
   const ingest = await startIngest({ client, streams, port: 0, limits: patience, ...config });
   closing.push(() => ingest.stop(1_000));
