@@ -8,19 +8,23 @@ import { createTopics, kafkaForFile } from './kafka.fixture.ts';
 import { readWithLibrdkafka } from './librdkafka.fixture.ts';
 import { type LosingProxy, startLosingProxy } from './losing-proxy.fixture.ts';
 
-const [port] = await freePorts('127.0.0.1', [], 1);
-const proxy: LosingProxy = await startLosingProxy(port!);
-const local = kafkaForFile({
-  ports: [port!],
-  properties: { 'advertised.listeners': `PLAINTEXT://${proxy.address}` },
+let proxy: LosingProxy | undefined;
+const local = kafkaForFile(async () => {
+  await proxy?.close();
+  const [port] = await freePorts('127.0.0.1', [], 1);
+  proxy = await startLosingProxy(port!);
+  return { ports: [port!], properties: { 'advertised.listeners': `PLAINTEXT://${proxy.address}` } };
 });
+/** Longer than a slow machine takes: neither the producer nor the broker ends a transaction before. */
+const longMs = 120_000;
+const patient = { transactionTimeoutMs: longMs, commitTimeoutMs: longMs };
 const topic = 'aborted';
 const { signal } = new AbortController();
 let offsets: OffsetsHandle | undefined;
 
 afterAll(async () => {
   await offsets?.close(2_000);
-  await proxy.close();
+  await proxy?.close();
 });
 
 const recordOf = (value: string): PlacedRecord => ({
@@ -34,21 +38,22 @@ const recordOf = (value: string): PlacedRecord => ({
 
 it('loses no record of the next transaction', async (context) => {
   const kafka = local.of(context);
+  const { address, lose, lost, heal } = proxy!;
   await createTopics(kafka, [{ topic }]);
-  const connection = { brokers: [proxy.address] };
+  const connection = { brokers: [address] };
   offsets = await OffsetsHandle.open(connection, 'aborted', signal);
-  const config = { connection, transactionalId: 'aborted', offsets };
+  const config = { connection, transactionalId: 'aborted', offsets, ...patient };
   const first = await TransactionalProducer.open(config, signal);
   await first.commit({ records: [recordOf('before')], positions: [] });
-  proxy.lose();
+  lose();
   // The group's coordinator refuses positions of a topic that there is not, which aborts the transaction.
   const refused = [{ topic: 'there-is-none', partition: 0, offset: 1 }];
   await expect(first.commit({ records: [recordOf('aborted')], positions: refused })).rejects.toMatchObject({
     code: 'transaction-aborted',
     retryable: true,
   });
-  expect(proxy.lost()).toBe(1);
-  proxy.heal();
+  expect(lost()).toBe(1);
+  heal();
   const after = { records: [recordOf('after')], positions: [] };
   // librdkafka would give it the sequence number of the record that was aborted, and the broker would drop it.
   await expect(first.commit(after)).rejects.toMatchObject({ code: 'log-closed' });
@@ -57,9 +62,11 @@ it('loses no record of the next transaction', async (context) => {
   await second.commit(after);
   await second.close(2_000);
   const hex = (value: string): string => Buffer.from(value).toString('hex');
-  const read = await readWithLibrdkafka(proxy.address, topic, 0);
-  expect(read.map(({ value }) => value)).toEqual(['before', 'after'].map(hex));
-  const all = await readWithLibrdkafka(proxy.address, topic, 0, 'read_uncommitted');
+  const committed = async (): Promise<unknown> =>
+    (await readWithLibrdkafka(address, topic, 0)).map(({ value }) => value);
+  // The coordinator answers before the marker is written.
+  await expect.poll(committed, { timeout: longMs }).toEqual(['before', 'after'].map(hex));
+  const all = await readWithLibrdkafka(address, topic, 0, 'read_uncommitted');
   expect(all.map(({ value }) => value)).toEqual(['before', 'aborted', 'after'].map(hex));
 });
 
@@ -67,10 +74,10 @@ it('commits more than the queue takes at once', async (context) => {
   const kafka = local.of(context);
   const large = 'larger-than-the-queue';
   await createTopics(kafka, [{ topic: large }]);
-  const connection = { brokers: [proxy.address] };
+  const connection = { brokers: [proxy!.address] };
   const handle = await OffsetsHandle.open(connection, large, signal);
   const producer = await TransactionalProducer.open(
-    { connection, transactionalId: large, offsets: handle },
+    { connection, transactionalId: large, offsets: handle, ...patient },
     signal,
   );
   // The queue takes 256 MiB. The same bytes again and again are nothing once they are compressed.
@@ -81,10 +88,10 @@ it('commits more than the queue takes at once', async (context) => {
   await producer.commit({ records, positions: [] });
   await producer.close(2_000);
   await handle.close(2_000);
-  const reader = await KafkaReader.connect({ kafka: { brokers: [proxy.address] } });
+  const reader = await KafkaReader.connect({ kafka: connection });
   try {
     // The coordinator answers before the marker is written.
-    await expect.poll(() => reader.offsetOf(large, 0, 'end'), { timeout: 30_000 }).toBe(records.length + 1);
+    await expect.poll(() => reader.offsetOf(large, 0, 'end'), { timeout: longMs }).toBe(records.length + 1);
   } finally {
     await reader.close();
   }

@@ -21,17 +21,36 @@ const startTimeoutMs = 180_000;
  */
 const keepOldEvents = { 'log.initial.task.delay.ms': '86400000' };
 
-/** Start Kafka before the tests of the calling file, stop it after them. */
-export function kafkaForFile(config: LocalKafkaConfig = {}): FileKafka {
-  let kafka: LocalKafka | undefined;
-  let missing = 'Kafka was not started';
-  beforeAll(async () => {
+const maxPortTries = 3;
+
+/** Another program may take a port that `makeConfig` names before the broker has it: then it is asked for others. */
+async function startWith(makeConfig: () => Promise<LocalKafkaConfig>): Promise<LocalKafka> {
+  for (let tries = 1; ; tries++) {
+    const config = await makeConfig();
     try {
-      kafka = await startKafka({
+      return await startKafka({
         startTimeoutMs,
         ...config,
         properties: { ...keepOldEvents, ...config.properties },
       });
+    } catch (error) {
+      const lostPort = error instanceof LocalError && error.code === 'port-in-use';
+      if (!lostPort || tries === maxPortTries) throw error;
+    }
+  }
+}
+
+/**
+ * Start Kafka before the tests of the calling file, stop it after them.
+ *
+ * @param config a function where it names ports, which may be lost
+ */
+export function kafkaForFile(config: LocalKafkaConfig | (() => Promise<LocalKafkaConfig>) = {}): FileKafka {
+  let kafka: LocalKafka | undefined;
+  let missing = 'Kafka was not started';
+  beforeAll(async () => {
+    try {
+      kafka = await startWith(typeof config === 'function' ? config : () => Promise.resolve(config));
     } catch (error) {
       const nothingToRun =
         error instanceof LocalError && (error.code === 'no-java' || error.code === 'no-maven');
