@@ -101,7 +101,7 @@ describe('topics', () => {
         },
       },
     ]);
-    const producer = clientOf(kafka).producer({ retry: { retries: 0 } });
+    const producer = clientOf(kafka).producer();
     await producer.connect();
     try {
       const messages = [{ value: 'later', timestamp: ahead, partition: 0 }];
