@@ -115,7 +115,7 @@ async function readByBoth(
     }
     await sink.drain();
     for (const [i, count] of [...counts.values()].entries())
-      await until(async () => (await countOf(pairs[i]!.theirs)) >= count, 60_000);
+      await until(async () => (await countOf(pairs[i]!.theirs)) >= count, 180_000);
   } finally {
     for (const { drop } of engines) for (const statement of drop) await it.sql(statement);
     await sink.stop(5_000);
