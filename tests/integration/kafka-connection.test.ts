@@ -34,8 +34,10 @@ import {
 import { TestProducer } from './librdkafka.fixture.ts';
 
 const local = securedKafkaForFile();
-/** Both clients retry for a moment, and librdkafka hears other brokers out; the machine is busy. */
-const soonMs = 8_000;
+/** Both clients retry for a moment, and librdkafka hears other brokers out; the machine may stand still meanwhile. */
+const soonMs = 60_000;
+/** How long topics are tried for: what is refused is refused long before. */
+const patienceMs = { refused: 150_000, unreachable: 2_000 } as const;
 
 const signedInBy = (mechanism: KafkaSasl['mechanism']): KafkaSasl => ({
   mechanism,
@@ -132,10 +134,12 @@ async function connectRdKafka(
 }
 
 /** Each of the ways in which Weir connects. */
-const clients: Readonly<Record<string, (connection: KafkaConnection) => Promise<unknown>>> = {
+const clients: Readonly<
+  Record<string, (connection: KafkaConnection, as: keyof typeof patienceMs) => Promise<unknown>>
+> = {
   reader: (connection) => read(connection, 'never', 0),
   member: (connection) => belong(connection, 'never'),
-  topics: (connection) => ensureTopics(connection, [topicOf('never')], { timeoutMs: 2_000 }),
+  topics: (connection, as) => ensureTopics(connection, [topicOf('never')], { timeoutMs: patienceMs[as] }),
   producer: (connection) => connectRdKafka(connection, 'Producer'),
   consumer: (connection) => connectRdKafka(connection, 'KafkaConsumer'),
 };
@@ -167,10 +171,13 @@ describe('both clients connect', () => {
   });
 });
 
-/** How each client fails. */
-async function failures(connection: KafkaConnection): Promise<Map<string, EngineError>> {
+/** How each client fails, as it is expected to. */
+async function failures(
+  connection: KafkaConnection,
+  as: keyof typeof patienceMs,
+): Promise<Map<string, EngineError>> {
   const all = Object.entries(clients).map(async ([client, attempt]) => {
-    const error: unknown = await attempt(connection).catch((reason: unknown) => reason);
+    const error: unknown = await attempt(connection, as).catch((reason: unknown) => reason);
     expect(error, client).toBeInstanceOf(EngineError);
     return [client, error as EngineError] as const;
   });
@@ -223,7 +230,7 @@ describe('what is refused is refused by every client soon, and says what to mend
     const { says, ...way } = ways[name]!;
     const connection = await connectionBy(local.of(context), way);
     const beganAtMs = performance.now();
-    for (const [client, error] of await failures(connection)) {
+    for (const [client, error] of await failures(connection, 'refused')) {
       expect([client, error.code, error.retryable]).toEqual([client, 'kafka-refused', false]);
       expect(error.message, client).toMatch(says);
       expect(error.message, client).not.toContain('\n');
@@ -246,7 +253,7 @@ describe('what may mend itself is not refused', () => {
     '%s, which looks like a broker that goes away, but has a hint',
     async (name, context) => {
       const connection = await connectionBy(local.of(context), ways[name]!);
-      for (const [client, error] of await failures(connection)) {
+      for (const [client, error] of await failures(connection, 'unreachable')) {
         expect([client, error.code, error.retryable]).toEqual([client, 'kafka-unreachable', true]);
         expect(error.message, client).toContain('WEIR_KAFKA_TLS');
       }
@@ -259,7 +266,7 @@ describe('what may mend itself is not refused', () => {
     const proxy = await startProxyThatCuts(secured.address.saslPlaintext, 3);
     try {
       const connection = { brokers: [proxy.address], sasl: signedInBy('plain') };
-      for (const [client, error] of await failures(connection))
+      for (const [client, error] of await failures(connection, 'unreachable'))
         expect([client, error.code, error.message]).toEqual([client, 'kafka-unreachable', error.message]);
       expect(proxy.cut()).toBeGreaterThanOrEqual(5);
     } finally {
