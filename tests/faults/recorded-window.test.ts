@@ -12,9 +12,11 @@ import { replayVariation } from '#engine/replay/variation.ts';
 import { kafkaForFile } from '../integration/kafka.fixture.ts';
 import { ItemLoad } from './item-load.fixture.ts';
 import { connectionTo, foldingOn, proveExactlyOnce, untilFolded } from './proof.fixture.ts';
-import { Workers } from './workers.fixture.ts';
+import { type Worker, Workers } from './workers.fixture.ts';
 
 const allTasks = 8;
+/** Come through both stages in the window. */
+const leastItems = 1_000;
 const local = kafkaForFile({ properties: { 'group.min.session.timeout.ms': '1000' } });
 let workers: Workers | undefined;
 let directory: string | undefined;
@@ -23,6 +25,21 @@ afterEach(async () => {
   await workers?.killAll();
   if (directory !== undefined) await rm(directory, { recursive: true, force: true });
 });
+
+/** Resolves when these workers have all tasks and each task has committed something more. */
+async function untilAllCommitted(all: readonly Worker[]): Promise<void> {
+  const tasks = (): Map<string, number> =>
+    new Map(all.flatMap((worker) => worker.tasks.map(({ task, commits }) => [task, commits] as const)));
+  const before = tasks();
+  // The count of a task that another worker has taken over begins anew.
+  const hasMore = ([task, commits]: readonly [string, number]): boolean =>
+    commits > 0 && commits !== before.get(task);
+  const isSo = (): boolean => {
+    const now = [...tasks()];
+    return now.length === allTasks && now.every(hasMore);
+  };
+  await Promise.any(all.map((worker) => worker.until(isSo, 'is to commit')));
+}
 
 it('of three workers, one of which is killed in it, replays to the same bytes', async (context) => {
   const kafka = local.of(context);
@@ -35,6 +52,7 @@ it('of three workers, one of which is killed in it, replays to the same bytes', 
   await Promise.all(all.map((worker) => worker.ready()));
   const load = await ItemLoad.start({ kafka, folding, perSecond: 500 });
   await sleep(3_000);
+  await untilAllCommitted(all);
 
   const over = new AbortController();
   let isRecording: () => void = () => undefined;
@@ -51,8 +69,10 @@ it('of three workers, one of which is killed in it, replays to the same bytes', 
     },
   });
   await Promise.race([begun, recorded]);
+  const sentBefore = load.sent;
   await sleep(1_000);
   const victim = all[1]!;
+  await victim.ready();
   const had = new Set(victim.tasks.map(({ task }) => task));
   expect(had.size).toBeGreaterThan(0);
   await victim.kill();
@@ -61,7 +81,10 @@ it('of three workers, one of which is killed in it, replays to the same bytes', 
   await Promise.any(
     others.map((worker) => worker.until(() => isTakenOver() && worker.isReady, 'is to take over')),
   );
+  await untilAllCommitted(others);
   await sleep(3_000);
+  while (load.sent < sentBefore + leastItems) await sleep(100);
+  await untilFolded(kafka, folding, load.sent);
   over.abort();
   const manifest = await recorded;
 
@@ -83,6 +106,6 @@ it('of three workers, one of which is killed in it, replays to the same bytes', 
   await workers.stopAll();
   await proveExactlyOnce({ kafka, folding, acknowledged });
   const inWindow = tasks.reduce((sum, { outputs }) => sum + outputs.length, 0);
-  expect(inWindow).toBeGreaterThan(1_000);
+  expect(inWindow).toBeGreaterThan(leastItems);
   expect(inWindow).toBeLessThan(2 * acknowledged.size);
 });
