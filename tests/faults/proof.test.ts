@@ -26,7 +26,7 @@ async function ranOnce(kafka: LocalKafka, name: string): Promise<[Folding, Reado
   await untilFolded(kafka, folding, 200);
   const acknowledged = await load.stop();
   await untilFolded(kafka, folding, acknowledged.size);
-  expect(await runtime.stop(5_000)).toBe(true);
+  expect(await runtime.stop(60_000)).toBe(true);
   return [folding, acknowledged];
 }
 

@@ -48,7 +48,10 @@ it('from one to three and back to two lose nothing and repeat nothing', async (c
   const acknowledged = await load.stop();
   await untilFolded(kafka, folding, acknowledged.size);
   for (const worker of [second, third])
-    for (const { task, records } of worker.tasks) expect(records, `records of ${task}`).toBeGreaterThan(0);
+    await worker.until(
+      () => worker.tasks.length > 0 && worker.tasks.every(({ records }) => records > 0),
+      'is to have taken records of each of its tasks',
+    );
   await workers.stopAll();
   const proof = await proveExactlyOnce({ kafka, folding, acknowledged });
   expect(proof.items).toBe(acknowledged.size);

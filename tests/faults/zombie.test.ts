@@ -46,6 +46,8 @@ it('is fenced: nothing of what it had begun counts, and it takes part again', as
     let before: CommitCall | undefined;
     if (turn < freezesInCommit) before = await zombie.freezeInCommit();
     else {
+      // It may have lost its session meanwhile, where the machine stood still.
+      await zombie.ready();
       await sleep(commitIntervalMs * random());
       zombie.freeze();
     }
