@@ -77,7 +77,8 @@ function freezeWhenTold(): void {
     const call = calls[name];
     calls[name] = function (...args) {
       const commit = commits.getStore();
-      if (commit !== undefined && next === name) {
+      // What it tells must be out before it stands still.
+      if (commit !== undefined && next === name && process.stdout.writableLength === 0) {
         next = undefined;
         commit.isFrozen = true;
         tell({ kind: 'frozen', before: name });

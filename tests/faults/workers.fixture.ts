@@ -164,7 +164,14 @@ export class Worker {
   }
 
   #hear(line: string): void {
-    const message = JSON.parse(line) as WorkerMessage;
+    let message: WorkerMessage;
+    try {
+      message = JSON.parse(line) as WorkerMessage;
+    } catch (error) {
+      // Its end may have cut its last line off, when nobody had read for a while.
+      if (this.#isDoomed) return;
+      throw error;
+    }
     switch (message.kind) {
       case 'status':
         this.#status = message;
