@@ -30,7 +30,9 @@ const HEARTBEAT_MS = 3_000;
 const POLL_MS = 100;
 /** A request without an answer for so long has failed. */
 const REQUEST_MS = 2_000;
-/** The same for giving up the lease: a run must end in time even if ClickHouse hangs. */
+/** For so long a run claims anew after a request that failed for a while: a busy machine may need longer for one. */
+const CLAIM_MS = 15_000;
+/** As REQUEST_MS, for giving up the lease: a run must end in time even if ClickHouse hangs. */
 const RELEASE_MS = 300;
 
 type State = 'claimed' | 'held' | 'released';
@@ -78,9 +80,7 @@ export async function acquireWriterLease(
   try {
     await bindDatabase(client, database, MEMORY_LOG, [], cluster);
     await table.create();
-    await table.write('claimed');
-    await waitForTurn(table, database, incarnation);
-    await table.write('held');
+    await claim(table, database, incarnation);
   } catch (error) {
     ownClaims.delete(incarnation);
     if (error instanceof SinkError) {
@@ -90,6 +90,22 @@ export async function acquireWriterLease(
     throw describeFailure(error, classify(error), `database ${database}, writer lease`);
   }
   return keep(table, database, incarnation);
+}
+
+async function claim(table: LeaseTable, database: string, incarnation: string): Promise<void> {
+  for (const giveUpAtMs = performance.now() + CLAIM_MS; ;) {
+    try {
+      await table.write('claimed');
+      await waitForTurn(table, database, incarnation);
+      await table.write('held');
+      return;
+    } catch (error) {
+      // From the beginning: what was seen before may be older than a lease (I1).
+      if (error instanceof SinkError || classify(error) !== 'transient' || performance.now() > giveUpAtMs)
+        throw error;
+      await sleep(POLL_MS);
+    }
+  }
 }
 
 async function waitForTurn(table: LeaseTable, database: string, incarnation: string): Promise<void> {
