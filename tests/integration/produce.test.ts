@@ -56,53 +56,49 @@ interface Letter {
 }
 
 describe('weir produce', () => {
-  test(
-    'puts 1,000 good lines into the table and 7 bad ones into dead letters with bytes and reason; again goes on with offsets',
-    () =>
-      inDirectory(async (directory) => {
-        const file = join(directory, 'events.ndjson');
-        const dataDir = join(directory, 'data');
-        // CRLF and LF, blank lines, no line end at the end; bad ones spread among the good.
-        const chunks: Buffer[] = [];
-        for (let i = 0; i < 1_000; i += 1) {
-          const broken = i % 140 === 70 ? bad[Math.floor(i / 140)] : undefined;
-          if (broken !== undefined) chunks.push(broken.bytes, Buffer.from('\n'));
-          chunks.push(Buffer.from(line(i)), Buffer.from(i === 999 ? '' : i % 2 === 0 ? '\r\n' : '\n'));
-          if (i % 100 === 0) chunks.push(Buffer.from(i % 200 === 0 ? '\n' : ' \t\r\n'));
+  test('puts 1,000 good lines into the table and 7 bad ones into dead letters with bytes and reason; again goes on with offsets', () =>
+    inDirectory(async (directory) => {
+      const file = join(directory, 'events.ndjson');
+      const dataDir = join(directory, 'data');
+      // CRLF and LF, blank lines, no line end at the end; bad ones spread among the good.
+      const chunks: Buffer[] = [];
+      for (let i = 0; i < 1_000; i += 1) {
+        const broken = i % 140 === 70 ? bad[Math.floor(i / 140)] : undefined;
+        if (broken !== undefined) chunks.push(broken.bytes, Buffer.from('\n'));
+        chunks.push(Buffer.from(line(i)), Buffer.from(i === 999 ? '' : i % 2 === 0 ? '\r\n' : '\n'));
+        if (i % 100 === 0) chunks.push(Buffer.from(i % 200 === 0 ? '\n' : ' \t\r\n'));
+      }
+      await writeFile(file, Buffer.concat(chunks));
+
+      const first = await weir(['produce', topic, file, '--data', dataDir]);
+      expect(first).toMatchObject({ exitCode: 0, stdout: `1000 events on ${topic}, 7 dead letters\n` });
+      for (const { names } of bad) expect(first.stderr).toMatch(names);
+
+      const second = await weir(['produce', topic, '--strict', '--data', dataDir], Buffer.concat(chunks));
+      expect(second).toMatchObject({ exitCode: 1, stdout: `1000 events on ${topic}, 7 dead letters\n` });
+
+      await inspect(dataDir, async ({ rows, rowsByTopic, expectExactlyOnce }) => {
+        const counts = await rowsByTopic();
+        expect(counts).toMatchObject({ [topic]: 2_000, 'weir.dead-letters': 14 });
+        await expectExactlyOnce();
+        const letters = await rows<Letter>(
+          'SELECT reader, topic, hex(assumeNotNull(value)) AS value, code, reason FROM weir_dead_letters ORDER BY failed_at, reason',
+        );
+        for (const { bytes, code, names } of bad) {
+          const found = letters.filter((letter) => letter.value === bytes.toString('hex').toUpperCase());
+          expect(found).toHaveLength(2);
+          for (const letter of found) expect(letter).toMatchObject({ reader: 'produce', topic, code });
+          for (const { reason } of found) expect(reason).toMatch(names);
         }
-        await writeFile(file, Buffer.concat(chunks));
-
-        const first = await weir(['produce', topic, file, '--data', dataDir]);
-        expect(first).toMatchObject({ exitCode: 0, stdout: `1000 events on ${topic}, 7 dead letters\n` });
-        for (const { names } of bad) expect(first.stderr).toMatch(names);
-
-        const second = await weir(['produce', topic, '--strict', '--data', dataDir], Buffer.concat(chunks));
-        expect(second).toMatchObject({ exitCode: 1, stdout: `1000 events on ${topic}, 7 dead letters\n` });
-
-        await inspect(dataDir, async ({ rows, rowsByTopic, expectExactlyOnce }) => {
-          const counts = await rowsByTopic();
-          expect(counts).toMatchObject({ [topic]: 2_000, 'weir.dead-letters': 14 });
-          await expectExactlyOnce();
-          const letters = await rows<Letter>(
-            'SELECT reader, topic, hex(assumeNotNull(value)) AS value, code, reason FROM weir_dead_letters ORDER BY failed_at, reason',
-          );
-          for (const { bytes, code, names } of bad) {
-            const found = letters.filter((letter) => letter.value === bytes.toString('hex').toUpperCase());
-            expect(found).toHaveLength(2);
-            for (const letter of found) expect(letter).toMatchObject({ reader: 'produce', topic, code });
-            for (const { reason } of found) expect(reason).toMatch(names);
-          }
-          // Each line says where it stood.
-          const places = letters.map(({ reason }) => /^(events\.ndjson|stdin), line \d+: /.exec(reason)?.[0]);
-          expect(new Set(places).size).toBe(14);
-          const same = await rows<{ n: number }>(
-            `SELECT count() AS n FROM (SELECT * EXCEPT (_partition, _offset, _topic) APPLY toString FROM migration_link_states WHERE device_id = 'device-7' AND observed_at = fromUnixTimestamp64Milli(${startMs + 70}))`,
-          );
-          expect(same).toEqual([{ n: 2 }]);
-        });
-      }),
-    60_000,
-  );
+        // Each line says where it stood.
+        const places = letters.map(({ reason }) => /^(events\.ndjson|stdin), line \d+: /.exec(reason)?.[0]);
+        expect(new Set(places).size).toBe(14);
+        const same = await rows<{ n: number }>(
+          `SELECT count() AS n FROM (SELECT * EXCEPT (_partition, _offset, _topic) APPLY toString FROM migration_link_states WHERE device_id = 'device-7' AND observed_at = fromUnixTimestamp64Milli(${startMs + 70}))`,
+        );
+        expect(same).toEqual([{ n: 2 }]);
+      });
+    }));
 
   test('with nothing but good lines is 0 with --strict, and with nothing at all is 0', () =>
     inDirectory(async (directory) => {
