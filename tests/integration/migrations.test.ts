@@ -50,8 +50,10 @@ const counting = (number: number, extra = ''): Migration =>
     `CREATE TABLE IF NOT EXISTS {database}.applied (number UInt32) ENGINE = MergeTree ORDER BY number;
 INSERT INTO {database}.applied SELECT ${number}${extra};`,
   );
-const apply = (migrations: readonly Migration[], leaseMs = 15_000): Promise<void> =>
-  applyMigrations(client, { database }, migrations, { leaseMs, waitMs: 20_000 });
+/** A lease that no slow machine outlives. */
+const longMs = 600_000;
+const apply = (migrations: readonly Migration[], leaseMs = longMs): Promise<void> =>
+  applyMigrations(client, { database }, migrations, { leaseMs });
 
 describe('applyMigrations', () => {
   test('applies each once, in order, and records it; what is new comes later', async () => {
@@ -74,7 +76,7 @@ describe('applyMigrations', () => {
     const clients = Array.from({ length: 8 }, () => openClient({ url: it.server.url }));
     try {
       const both = [counting(1, ' FROM (SELECT sleep(0.3))'), counting(2)];
-      await Promise.all(clients.map((one) => applyMigrations(one, { database }, both)));
+      await Promise.all(clients.map((one) => applyMigrations(one, { database }, both, { leaseMs: longMs })));
     } finally {
       await Promise.all(clients.map((one) => one.close()));
     }
@@ -101,8 +103,8 @@ CREATE OR REPLACE VIEW {database}.v AS SELECT ${column} FROM {database}.t;`;
   test('waits for the lock of a process that died, no longer than its lease', async () => {
     await apply([counting(1)]);
     const leaseMs = 1_500;
-    await command("INSERT INTO $db.weir_migration_lock SELECT 'dead', 'process 1 on gone', 'held', now64(6)");
     const start = performance.now();
+    await command("INSERT INTO $db.weir_migration_lock SELECT 'dead', 'process 1 on gone', 'held', now64(6)");
     await apply([counting(1), counting(2)], leaseMs);
     expect(performance.now() - start).toBeGreaterThan(leaseMs * 0.8);
     expect(await rows('SELECT count() AS n FROM $db.weir_migrations')).toEqual([{ n: 2 }]);
@@ -114,7 +116,7 @@ CREATE OR REPLACE VIEW {database}.v AS SELECT ${column} FROM {database}.t;`;
       "INSERT INTO $db.weir_migration_lock SELECT 'other', 'process 7 on elsewhere', 'held', now64(6)",
     );
     await expect(
-      applyMigrations(client, { database }, [counting(1), counting(2)], { waitMs: 300 }),
+      applyMigrations(client, { database }, [counting(1), counting(2)], { leaseMs: longMs, waitMs: 300 }),
     ).rejects.toMatchObject({
       code: 'migration-refused',
       message: expect.stringContaining('process 7 on elsewhere') as string,
