@@ -79,8 +79,8 @@ describe('stopping', () => {
     const startMs = performance.now();
     await it.server.stop();
     await it.server.stop();
-    // The query would run for minutes.
-    expect(performance.now() - startMs).toBeLessThan(4_000);
+    // The query would run for minutes. What is bounded is not a matter of a second or two: the machine may be slow.
+    expect(performance.now() - startMs).toBeLessThan(30_000);
     expect(isAlive(pid)).toBe(false);
     await endless;
     const again = await startTestServer({ dataDir: it.dataDir, port: it.server.port });
@@ -133,7 +133,8 @@ test('a start that never ends is given up by a signal, and no child is left', as
   const startMs = performance.now();
   givingUp.abort(new Error('given up'));
   await outcome;
-  expect(performance.now() - startMs).toBeLessThan(1_000);
+  // The start has 60 s.
+  expect(performance.now() - startMs).toBeLessThan(30_000);
   expect(childrenOf(process.pid).filter((pid) => isAlive(pid) && !before.includes(pid))).toEqual([]);
   await expect(startEmbeddedServer({ dataDir }, givingUp.signal)).rejects.toThrow('given up');
   await rm(dataDir, { recursive: true });
