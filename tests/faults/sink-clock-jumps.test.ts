@@ -18,11 +18,13 @@ import {
 } from '../integration/embedded-clickhouse.fixture.ts';
 import { clientOf, kafkaForFile } from '../integration/kafka.fixture.ts';
 import { expectEachLetterOnce, openScene, refuseSome, startLoad } from '../integration/kafka-sink.fixture.ts';
-import { sessionTimeoutMs, startSinkProcess } from '../integration/kafka-sink-process.fixture.ts';
+import { startSinkProcess } from '../integration/kafka-sink-process.fixture.ts';
 
 const hourMs = 3_600_000;
+/** A machine may stand still for less: then the sink stays in its group. */
+const sessionTimeoutMs = 6_000;
 const jumps = [5, -9, 48, -48, 1_000, 0].map((hours) => hours * hourMs);
-const local = kafkaForFile({ properties: { 'group.min.session.timeout.ms': String(sessionTimeoutMs) } });
+const local = kafkaForFile();
 let clickHouse: TestServer;
 beforeAll(async () => {
   clickHouse = await startTestServer();
@@ -71,7 +73,7 @@ it('a sink goes on, stays in its group, and loses and doubles nothing', async (c
   onTestFinished(() => scene.close());
   await refuseSome(scene);
   const { file, set } = await clockFile();
-  const { child, ended, seen } = startSinkProcess(scene, { prelude: jumping(file) });
+  const { child, ended, seen } = startSinkProcess(scene, { prelude: jumping(file), sessionTimeoutMs });
   onTestFinished(() => {
     child.kill('SIGKILL');
   });
@@ -83,7 +85,7 @@ it('a sink goes on, stays in its group, and loses and doubles nothing', async (c
     );
     return Number(await clickHouse.sql(`SELECT ${counts.join(' + ')}`));
   };
-  await until(async () => (await rows()) > 0, 30_000);
+  await until(async () => (await rows()) > 0);
   await first.stop();
   const admin = clientOf(local.of(context)).admin();
   await admin.connect();
@@ -97,14 +99,13 @@ it('a sink goes on, stays in its group, and loses and doubles nothing', async (c
     await set(shiftMs);
     await seen(`jumped to ${shiftMs}`);
     // Without records nothing but heartbeats keeps the member in: commits would, too.
-    await sleep(2 * sessionTimeoutMs);
+    await sleep(1.2 * sessionTimeoutMs);
     expect({ shiftMs, members: await members() }).toEqual({ shiftMs, members: [member] });
     const load = startLoad(scene, 20);
-    const untilMs = performance.now() + 2 * sessionTimeoutMs;
-    while (performance.now() < untilMs) {
+    for (let batches = 0; batches < 5; batches += 1) {
       const before = await rows();
       // Small batches go by time: 100 ms after their first record.
-      await until(async () => (await rows()) > before, 3_000);
+      await until(async () => (await rows()) > before);
     }
     await load.stop();
   }
@@ -114,7 +115,7 @@ it('a sink goes on, stays in its group, and loses and doubles nothing', async (c
   child.kill('SIGTERM');
   const { stdout } = await ended;
   expect(stdout).toContain('stopped true');
-  expect(stdout).not.toContain('failed ');
+  expect(stdout).not.toMatch(/^failed /m);
 });
 
 it('a run keeps its lease on a database, and others are refused it', async () => {
