@@ -22,7 +22,7 @@ import { startSinkProcess } from '../integration/kafka-sink-process.fixture.ts';
 
 const hourMs = 3_600_000;
 /** A machine may stand still for less: then the sink stays in its group. */
-const sessionTimeoutMs = 6_000;
+const sessionTimeoutMs = 5_000;
 const jumps = [5, -9, 48, -48, 1_000, 0].map((hours) => hours * hourMs);
 const local = kafkaForFile();
 let clickHouse: TestServer;
@@ -99,7 +99,7 @@ it('a sink goes on, stays in its group, and loses and doubles nothing', async (c
     await set(shiftMs);
     await seen(`jumped to ${shiftMs}`);
     // Without records nothing but heartbeats keeps the member in: commits would, too.
-    await sleep(1.2 * sessionTimeoutMs);
+    await sleep(1.1 * sessionTimeoutMs);
     expect({ shiftMs, members: await members() }).toEqual({ shiftMs, members: [member] });
     const load = startLoad(scene, 20);
     for (let batches = 0; batches < 5; batches += 1) {
