@@ -14,9 +14,9 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { freePorts } from '#local/kafka/free-port.ts';
 import { until } from '../integration/embedded-clickhouse.fixture.ts';
 import { startRouter } from './clickhouse-router.fixture.ts';
+import { steadyPorts } from './steady-ports.fixture.ts';
 import { listens, mustRun, startZooKeeper } from './zookeeper.fixture.ts';
 
 export const clusterName = 'main';
@@ -43,7 +43,7 @@ export interface ClickHouseCluster {
 
 const script = fileURLToPath(new URL('clickhouse-node.py', import.meta.url));
 const localhost = '127.0.0.1';
-const startMs = 60_000;
+const startMs = 180_000;
 interface Ports {
   readonly http: number;
   readonly tcp: number;
@@ -158,7 +158,7 @@ async function isReady(nodes: readonly ClickHouseNode[]): Promise<boolean> {
 export async function startClickHouseCluster(): Promise<ClickHouseCluster> {
   const directory = await mkdtemp(join(tmpdir(), 'weir-cluster-'));
   const engine = await findEngine();
-  const [keeperPort, ...ports] = await freePorts(localhost, [], 7);
+  const [keeperPort, ...ports] = await steadyPorts(7);
   const pairs = [0, 2, 4].map((i) => ({ http: ports[i]!, tcp: ports[i + 1]! }));
   const shards = pairs.slice(0, 2);
   const nodeOf = (i: number, keeper: number | undefined): EngineNode =>

@@ -89,7 +89,7 @@ test('what cannot be a cluster for it is refused at the start, with what to do',
 test('every record is one row of one shard, though the run and a shard are killed', async (context) => {
   const first = startWeir(up(context, ...onCluster(), ...simulating));
   await first.seen(started());
-  await until(async () => (await linkStates()) > 200, 60_000);
+  await until(async () => (await linkStates()) > 200, 180_000);
   await cluster.nodes[1]!.kill();
   // Batches of its partitions are promised and wait.
   await first.seen('waiting for ClickHouse');
@@ -147,10 +147,17 @@ test('reports join rows of all shards', async () => {
 test('tables that are there are checked also while a shard is down', async () => {
   const tables = weirApp.streams.map((stream) => tableOf(stream, database, { name: clusterName }));
   await cluster.nodes[1]!.kill();
-  await until(async () => (await fetch(cluster.nodes[0]!.url)).ok);
+  // It may die of that, and is started again.
+  await until(() =>
+    fetch(cluster.nodes[0]!.url).then(
+      ({ ok }) => ok,
+      () => false,
+    ),
+  );
   const startMs = performance.now();
   await prepareTables(client, tables, allMigrations());
-  expect(performance.now() - startMs).toBeLessThan(20_000);
+  // It waits for no shard: who does, waits for three minutes.
+  expect(performance.now() - startMs).toBeLessThan(60_000);
   await cluster.nodes[1]!.start();
   await cluster.ready();
 });
