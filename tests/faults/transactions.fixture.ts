@@ -4,14 +4,17 @@ import { metaKey } from '#engine/task/state-codec.ts';
 import { taskCount, type App } from '#engine/topology/app.ts';
 import type { LocalKafka } from '#local/kafka/start-kafka.ts';
 import { readWithLibrdkafka } from '../integration/librdkafka.fixture.ts';
+import { untilDecided } from './proof.fixture.ts';
 
 /** Every transaction of a task writes one entry of the task itself to its changelog. */
 const meta = metaKey.toString('hex');
 
 export async function abortedTransactions(
-  { bootstrapServers }: Pick<LocalKafka, 'bootstrapServers'>,
+  kafka: Pick<LocalKafka, 'bootstrapServers'>,
   app: App,
 ): Promise<number> {
+  const { bootstrapServers } = kafka;
+  await untilDecided(kafka, app);
   let aborted = 0;
   for (const processor of app.processors)
     for (let partition = 0; partition < taskCount(processor); partition += 1) {
