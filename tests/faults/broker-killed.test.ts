@@ -1,6 +1,6 @@
 /** Brokers of three that are killed under load, one after the other: leaders, and both kinds of coordinators, move. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, expect, it } from 'vitest';
+import { afterEach, expect, it, vi } from 'vitest';
 import { membershipGroup, transactionalId } from '#engine/kafka/names.ts';
 import type { LocalKafka } from '#local/kafka/start-kafka.ts';
 import { clientOf, kafkaForFile } from '../integration/kafka.fixture.ts';
@@ -11,6 +11,8 @@ import { Workers } from './workers.fixture.ts';
 const local = kafkaForFile({ nodes: 3, heapMib: 256 });
 const allTasks = 8;
 const withoutMs = 3_000;
+/** Much longer than anything takes: a machine that is slow fails no test. */
+const longMs = 180_000;
 let workers: Workers | undefined;
 
 afterEach(async () => {
@@ -49,6 +51,7 @@ it('cost no event and repeat none, whichever coordinator they are', async (conte
   workers = new Workers({ bootstrapServers, app: 'brokers', partitions: 4, sessionTimeoutMs: 6_000 });
   const all = [workers.start(), workers.start()];
   await Promise.all(all.map((worker) => worker.ready()));
+  const startedMs = performance.now();
   const load = await ItemLoad.start({ kafka, folding, perSecond: 200 });
   await sleep(2_000);
   const task = transactionalId('brokers', 'folding.first', 0);
@@ -69,12 +72,13 @@ it('cost no event and repeat none, whichever coordinator they are', async (conte
     await sleep(withoutMs);
     await broker.restart();
     await untilInSync(kafka);
-    expect(load.acknowledged.size, 'items acknowledged meanwhile').toBeGreaterThan(size);
+    await vi.waitUntil(() => load.acknowledged.size > size, longMs);
   }
   await Promise.all(all.map((worker) => worker.until(() => running() === allTasks, 'is to have its tasks')));
   const acknowledged = await load.stop();
   await untilFolded(kafka, folding, acknowledged.size);
   await workers.stopAll();
+  const seconds = (performance.now() - startedMs) / 1_000;
   const proof = await proveExactlyOnce({ kafka, folding, acknowledged });
   const notes = all.flatMap(({ troubles }) => troubles);
   // librdkafka hangs for ever in a call when a group's coordinator goes at the wrong moment; transactional-producer.ts, I6.
@@ -82,7 +86,8 @@ it('cost no event and repeat none, whichever coordinator they are', async (conte
   process.stdout.write(
     `killed ${killed.size} brokers; ${proof.items} items; ${notes.length} notes, ${hung} of calls that hung\n`,
   );
-  expect(notes.length, 'notes of both workers').toBeLessThan(1_000);
+  // It takes a minute and a half; on a slow machine brokers are away for longer, and more is told.
+  expect(notes.length, 'notes of both workers').toBeLessThan(Math.max(1_000, 10 * seconds));
   expect(proof.items).toBe(acknowledged.size);
 });
 
@@ -91,13 +96,14 @@ async function untilInSync(kafka: LocalKafka): Promise<void> {
   const admin = clientOf(kafka).admin();
   await admin.connect();
   try {
-    for (const giveUpAtMs = performance.now() + 60_000; ;) {
+    for (const giveUpAtMs = performance.now() + longMs; ;) {
       // kafkajs takes a partition without a leader for a failure.
       const metadata = await admin.fetchTopicMetadata().catch(() => undefined);
       const partitions = metadata?.topics.flatMap((topic) => topic.partitions) ?? [];
       if (partitions.length > 0 && partitions.every(({ isr, replicas }) => isr.length === replicas.length))
         return;
-      if (performance.now() > giveUpAtMs) throw new Error('replicas are not in sync after 60 s');
+      if (performance.now() > giveUpAtMs)
+        throw new Error(`replicas are not in sync after ${longMs / 1_000} s`);
       await sleep(200);
     }
   } finally {

@@ -44,8 +44,9 @@ it.for<readonly string[]>([['audit'], ['dead-letters', 'list']])(
       const ended = await running.ended;
       expect(ended).toMatchObject({ exitCode: 3, stdout: '' });
       expect(ended.stderr).toContain(kafka.bootstrapServers);
-      expect(performance.now() - toldMs).toBeLessThan(2_500);
-      expect(toldMs - startMs).toBeLessThan(40_000);
+      // Brokers that stand still would keep it for ever, and before that kafkajs for three minutes.
+      expect(performance.now() - toldMs).toBeLessThan(30_000);
+      expect(toldMs - startMs).toBeLessThan(90_000);
     } finally {
       for (const broker of kafka.brokers) broker.resume();
     }
