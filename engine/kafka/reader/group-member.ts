@@ -208,6 +208,7 @@ export class GroupMember {
   /** kafkajs gives up a join while the coordinator loads or moves; this does not. */
   async #joinUntilJoined(): Promise<void> {
     let sentAtMs = 0;
+    const { memberId } = this.#group;
     while (!this.#isLeaving()) {
       try {
         sentAtMs = performance.now();
@@ -222,6 +223,8 @@ export class GroupMember {
       }
     }
     if (this.#isLeaving()) return;
+    // kafkajs joins as a new member, and does not say so, when the group has forgotten the one that it was (I3).
+    if (memberId !== this.#group.memberId && this.#assignment !== noPartitions) this.#lose();
     // Not now: who was frozen with the answer at hand may have lost all of it since.
     this.#heardAtMs = sentAtMs;
     this.#assignment = new Map(
