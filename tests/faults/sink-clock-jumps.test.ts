@@ -24,7 +24,7 @@ const hourMs = 3_600_000;
 /** A machine may stand still for less: then the sink stays in its group. */
 const sessionTimeoutMs = 5_000;
 const jumps = [5, -9, 48, -48, 1_000, 0].map((hours) => hours * hourMs);
-const local = kafkaForFile();
+const local = kafkaForFile({ properties: { 'group.min.session.timeout.ms': String(sessionTimeoutMs) } });
 let clickHouse: TestServer;
 beforeAll(async () => {
   clickHouse = await startTestServer();
