@@ -17,6 +17,11 @@ import { foldingApp, type Fold, type Item } from './folding.fixture.ts';
 import { clientOf, kafkaForFile } from './kafka.fixture.ts';
 import { partitionOf } from '#engine/log/murmur2.ts';
 
+/** Longer than anything takes: a machine that is slow fails no test. */
+const longMs = 90_000;
+/** What tasks give back in less they have noted for certain: they have 1.5 s for that. */
+const notedMs = 1_400;
+
 const local = kafkaForFile();
 
 async function readAll<T>(kafka: LocalKafka, stream: Stream<T>): Promise<T[]> {
@@ -86,14 +91,19 @@ describe('a runtime on Kafka', () => {
       const first = await start();
       await produce(kafka, items, itemsOf(1_000, `${app.name}-a`));
       await until(async () => (await readAll(kafka, refolds)).length === before + 1_000);
-      expect(await first.stop(5_000)).toBe(true);
+      // Who is slow to give tasks back may leave out how far they had come: then they are given back once more.
+      for (let tookMs = await stopped(first); isStored && tookMs > notedMs;) {
+        const again = await start();
+        await until(() => Promise.resolve(again.isReady && again.status().length === 8));
+        tookMs = await stopped(again);
+      }
       await produce(kafka, items, itemsOf(500, `${app.name}-b`));
       const second = await start();
       await until(async () => (await readAll(kafka, refolds)).length === before + 1_500);
       const read = second.status().reduce((sum, { toRestore }) => sum + toRestore, 0);
       if (isStored) expect(read).toBe(0);
       else expect(read).toBeGreaterThan(17);
-      expect(await second.stop(5_000)).toBe(true);
+      await stopped(second);
       const counts = new Map<string, number>();
       for (const { thing, count } of (await readAll<Fold>(kafka, refolds)).slice(before)) {
         expect(count).toBe((counts.get(thing) ?? 0) + 1);
@@ -103,10 +113,17 @@ describe('a runtime on Kafka', () => {
     });
 });
 
+/** Stops it. @returns how long that took, in milliseconds */
+async function stopped(runtime: KafkaRuntime): Promise<number> {
+  const startedMs = performance.now();
+  expect(await runtime.stop(longMs)).toBe(true);
+  return performance.now() - startedMs;
+}
+
 async function until(isSo: () => Promise<boolean>): Promise<void> {
-  const giveUpAtMs = performance.now() + 60_000;
+  const giveUpAtMs = performance.now() + longMs;
   while (!(await isSo())) {
-    if (performance.now() > giveUpAtMs) throw new Error('not in 60 s');
+    if (performance.now() > giveUpAtMs) throw new Error(`not in ${longMs / 1_000} s`);
     await sleep(100);
   }
 }
