@@ -1,5 +1,5 @@
 /** Connecting to peers that take connections and never answer. */
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { createServer, type AddressInfo, type Server, Socket } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
 import { connector } from './broker-connection.ts';
 
@@ -34,4 +34,14 @@ it('a connection that fails names the broker that was meant, and uses up no brok
   expect(await failure()).toContain(`connecting to 127.0.0.1:${first} `);
   expect(await failure(other)).toContain(`connecting to 127.0.0.1:${other} `);
   expect(await failure()).toContain(`connecting to 127.0.0.1:${second} `);
+});
+
+it('a connection that does not come about in time names the broker that was meant', async () => {
+  const connect = connector({
+    kafka: { brokers: ['127.0.0.1:9'], socketFactory: () => new Socket() },
+    connectTimeoutMs: 20,
+    requestTimeoutMs: 20,
+    keepsProcess: true,
+  });
+  await expect(connect()).rejects.toThrow('connecting to 127.0.0.1:9 took too long');
 });

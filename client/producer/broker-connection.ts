@@ -141,6 +141,13 @@ function connectionOver(
   };
 }
 
+/** With the broker that was meant: kafkajs names none when there is no connection in time. */
+function named(error: unknown, address: string): unknown {
+  if (error instanceof Error && error.message === 'Connection timeout')
+    error.message = `connecting to ${address} took too long`;
+  return error;
+}
+
 /** How to connect with these settings. */
 export function connector(options: ConnectionOptions): Connect {
   const { kafka, connectTimeoutMs, keepsProcess } = options;
@@ -153,10 +160,10 @@ export function connector(options: ConnectionOptions): Connect {
   return async (address) => {
     const sockets: Sockets = new Set();
     const seeds = typeof kafka.brokers === 'function' ? await kafka.brokers() : kafka.brokers;
-    const named = address === undefined ? seeds[turn++ % seeds.length]! : `${address.host}:${address.port}`;
+    const meant = address === undefined ? seeds[turn++ % seeds.length]! : `${address.host}:${address.port}`;
     const pool = await poolBuilder({
       ...kafka,
-      brokers: [named],
+      brokers: [meant],
       logger,
       connectionTimeout: connectTimeoutMs,
       requestTimeout: options.requestTimeoutMs,
@@ -172,10 +179,10 @@ export function connector(options: ConnectionOptions): Connect {
     }).build(address);
     const broker = new Broker({ connectionPool: pool, logger });
     try {
-      await within(2 * connectTimeoutMs, `connecting to ${named}`, sockets, broker.connect());
+      await within(2 * connectTimeoutMs, `connecting to ${meant}`, sockets, broker.connect());
     } catch (error) {
       destroyAll(sockets);
-      throw error;
+      throw named(error, meant);
     }
     return connectionOver(broker, sockets, options);
   };
