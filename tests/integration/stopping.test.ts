@@ -7,6 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { readOffsets } from '#engine/embedded/offsets-file.ts';
 import { until } from './embedded-clickhouse.fixture.ts';
 import { startLoad } from './link-load.fixture.ts';
+import { pardonedMs, timed } from './timed.fixture.ts';
 import {
   clickHousePid,
   endpointOf,
@@ -42,10 +43,17 @@ describe('weir demo', () => {
       inDirectory(async (dataDir) => {
         const running = startWeir(['demo', '--data', dataDir]);
         const child = await inFullSwing(dataDir);
-        const startMs = performance.now();
-        running.signalGroup(signal);
-        const { exitCode, stdout, stderr } = await running.ended;
-        expect(performance.now() - startMs).toBeLessThan(5_000);
+        const { value, tookMs, stalledMs } = await timed(() => {
+          running.signalGroup(signal);
+          return running.ended;
+        });
+        const { exitCode, stdout, stderr } = value;
+        expect(tookMs).toBeLessThan(5_000);
+        // A machine that stands still meanwhile keeps it from delivering all in time: then it says so.
+        if (exitCode === 1 && stalledMs > pardonedMs) {
+          expect(stderr).toMatch(/did not reach ClickHouse|did not stop within/);
+          return;
+        }
         expect({ exitCode, stderr }).toEqual({
           exitCode: 0,
           stderr: expect.stringContaining('weir: stopping') as string,
@@ -76,11 +84,13 @@ describe('weir demo', () => {
       process.kill(child, 'SIGSTOP');
       running.signalGroup('SIGINT');
       await until(() => running.stderr().includes('once more to stop at once'));
-      const startMs = performance.now();
-      running.signalGroup('SIGINT');
-      expect(await running.ended).toMatchObject({ exitCode: 130 });
+      const { value, tookMs } = await timed(() => {
+        running.signalGroup('SIGINT');
+        return running.ended;
+      });
+      expect(value).toMatchObject({ exitCode: 130 });
       // Of the 4.5 s that it would have waited for.
-      expect(performance.now() - startMs).toBeLessThan(2_000);
+      expect(tookMs).toBeLessThan(2_000);
       process.kill(child, 'SIGCONT');
       await until(() => !isAlive(child));
     }));
@@ -94,12 +104,18 @@ describe('when ClickHouse does not answer', () => {
       process.kill(child, 'SIGSTOP');
       // The simulation goes on meanwhile, by the wall clock.
       await sleep(2_000);
-      const startMs = performance.now();
-      running.signalGroup('SIGINT');
-      const { exitCode, stderr } = await running.ended;
-      expect(performance.now() - startMs).toBeLessThan(5_500);
+      const { value, tookMs, stalledMs } = await timed(() => {
+        running.signalGroup('SIGINT');
+        return running.ended;
+      });
+      const { exitCode, stderr } = value;
+      expect(tookMs).toBeLessThan(5_500);
       expect({ exitCode, stderr }).toMatchObject({ exitCode: 1 });
-      expect(stderr).not.toContain('did not stop within');
+      if (stderr.includes('did not stop within')) {
+        expect(stalledMs, stderr).toBeGreaterThan(pardonedMs);
+        process.kill(child, 'SIGCONT');
+        return;
+      }
       expect(isAlive(child)).toBe(false);
       const kept = Number(/(\d+) records did not reach ClickHouse in time/.exec(stderr)?.[1]);
       expect(kept).toBeGreaterThan(5);
@@ -141,7 +157,12 @@ describe('when ClickHouse does not answer', () => {
 
       for (const afterMs of [0, 120]) {
         const delivering = startWeir(['produce', 'migration.link-states', '--data', dataDir]);
-        await until(() => /delivering \d+ records that an earlier run kept/.test(delivering.stderr()));
+        // The one before may have delivered all of them, where it took long until it was killed.
+        await until(
+          async () =>
+            /delivering \d+ records that an earlier run kept/.test(delivering.stderr()) ||
+            (await endpointOf(dataDir)).pid === delivering.pid,
+        );
         await sleep(afterMs);
         process.kill(delivering.pid, 'SIGKILL');
         expect(await delivering.ended).toMatchObject({ signal: 'SIGKILL' });

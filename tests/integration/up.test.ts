@@ -18,12 +18,16 @@ import { tableOf } from '#sinks/clickhouse/tables.ts';
 import { startWeir, weir, type Ended, type Started } from './cli-process.fixture.ts';
 import { send, until } from './embedded-clickhouse.fixture.ts';
 import { clientOf } from './kafka.fixture.ts';
+import { pardonedMs, timed } from './timed.fixture.ts';
 import { clickHousePid, isAlive } from './weir.fixture.ts';
 
 let directory: string;
 let dataDir: string;
 let stack: LocalStack;
 let missing: string | undefined;
+/** How many times longer the stack took to start than on a machine of its own. */
+let slowness = 1;
+const usualStartMs = 6_000;
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'weir-up-'));
@@ -36,7 +40,9 @@ beforeAll(async () => {
     return;
   }
   const ports = ['--kafka-port', '0', '--clickhouse-port', '0', '--kafka-runtime', 'java'];
+  const startedMs = performance.now();
   expect(await weir(['local', 'start', '--data', dataDir, ...ports])).toMatchObject({ exitCode: 0 });
+  slowness = Math.min(5, Math.max(1, (performance.now() - startedMs) / usualStartMs));
   stack = (await localStack(dataDir))!;
 }, 300_000);
 
@@ -53,6 +59,9 @@ const decidedTopics = new Set(
 
 const up = (...options: string[]): Started => startWeir(['up', '--data', dataDir, ...options]);
 const upUntilEnd = (...options: string[]): Promise<Ended> => up(...options).ended;
+
+/** The simulation begins when it has joined its group, which is a part of the time of a run: on a slow machine most of it. */
+const longEnough = (seconds: number): string => `${Math.ceil(seconds * slowness)}s`;
 
 function needsKafka(context: TestContext): void {
   if (missing !== undefined) context.skip(missing);
@@ -116,16 +125,21 @@ function printedRows(stdout: string, heading: RegExp): readonly (readonly string
 describe('weir up on the local stack', () => {
   test('processes the input of the demo and prints the reports, at two workers of which one is killed', async (context) => {
     needsKafka(context);
-    const run = up('--for', '9s', '--workers', '2', '--io-load', '--metrics-port', '0');
+    const run = up('--for', longEnough(9), '--workers', '2', '--io-load', '--metrics-port', '0');
     const [first] = await workersAppear(run, 2);
     await run.seen('ClickHouse: ');
-    const readyz = /metrics: (\S+)metrics/.exec(run.output())![1]! + 'readyz';
-    await until(async () => (await send(readyz, { method: 'GET' })).status === 200);
+    const metrics = /metrics: (\S+)/.exec(run.output())![1]!;
+    // Not its readiness, for which Kafka and ClickHouse are asked only now and then: the run may be over by then.
+    const ready = /^weir_worker_ready\{worker="\d"\} 1$/gm;
+    await until(async () => (await send(metrics, { method: 'GET' })).text.match(ready)?.length === 2);
     process.kill(first!, 'SIGKILL');
     const { exitCode, stdout, stderr } = await run.ended;
     expect({ exitCode, stderr }).toMatchObject({ exitCode: 0 });
     expect(stderr).toMatch(/worker 0 ended by SIGKILL; starting it again, nothing is lost/);
-    expect(stderr).not.toMatch(/coordinator|Warning|    at /i);
+    // Trouble that lasts is told, on a slow machine; what is over in a moment is not.
+    expect(stderr.replaceAll(/^.*(it is tried again and again\)|over after \d+ s: ).*\n/gm, '')).not.toMatch(
+      /coordinator|Warning|    at /i,
+    );
 
     const inKafka = await expectExact();
     const printed = printedRows(stdout, /^Events and rows$/);
@@ -197,7 +211,7 @@ describe('weir up on the local stack', () => {
     process.kill(worker!, 'SIGKILL');
     await run.seen('ended by SIGKILL');
     const ended = await stopped(run, 'SIGTERM');
-    expect(ended.exitCode, ended.stderr).toBe(0);
+    expect(ended.exitCode, ended.stderr).toBe(ended.isForced ? 1 : 0);
     const told = ended.stderr.split('\n').find((line) => line.includes('SIGKILL'))!;
     expect(JSON.parse(told)).toMatchObject({ level: 'warn', component: 'worker', worker: 0 });
     await expect(fetch(url)).rejects.toThrow();
@@ -210,7 +224,7 @@ describe('weir up on the local stack', () => {
     ['SIGINT', 'after 600 ms'],
     ['SIGHUP', 'after 2000 ms'],
   ] as const)(
-    'a run that %s ends %s is over in 6 s, with nothing left running',
+    'a run that %s ends %s is soon over, with nothing left running',
     async ([signal, moment], context) => {
       needsKafka(context);
       const run = up('--workers', '2');
@@ -219,45 +233,60 @@ describe('weir up on the local stack', () => {
         await run.seen('ClickHouse: ');
       } else await sleep(Number(/\d+/.exec(moment)![0]));
       const workers = workersOf(run);
-      const { exitCode, signal: by, stdout, stderr } = await stopped(run, signal);
+      const { exitCode, signal: by, stdout, stderr, isForced } = await stopped(run, signal);
       // Before the program listens to signals it is Node that ends by them.
-      if (by === null) {
+      if (by === null && !isForced) {
         expect([0, 130], stderr).toContain(exitCode);
         if (exitCode === 130) expect(stderr).toContain('interrupted before it had started');
-        expect(stderr).not.toContain('did not stop within');
       }
       if (signal === 'SIGKILL') expect(workers, stdout + stderr).toHaveLength(2);
-      await until(() => !workers.some(isAlive), 20_000);
+      await until(() => !workers.some(isAlive));
     },
   );
 
   test('SIGINT while it waits for ClickHouse at its end is heeded: it stops in order, and the next run does the rest', async (context) => {
     needsKafka(context);
-    const run = up('--for', '3s', '--no-host-io');
-    await run.seen('ClickHouse: ');
+    const run = up('--for', '3s', '--no-host-io', '--ingest-port', '0');
     // It has counted the rows of before by then.
-    await sleep(1_000);
+    await run.seen('events over HTTP: ');
+    const rows = 'SELECT count() FROM migration_link_states';
+    const before = await query(rows);
+    await until(async () => (await query(rows)) !== before);
     const server = (await clickHousePid(dataDir))!;
     process.kill(server, 'SIGSTOP');
     try {
       await run.seen('waiting until everything is in ClickHouse');
-      const { exitCode, stderr } = await stopped(run, 'SIGINT');
-      expect(exitCode, stderr).toBe(0);
-      expect(stderr).toContain('what was not processed yet stays in Kafka for the next weir up');
-      expect(stderr).not.toContain('did not stop within');
+      const { exitCode, stderr, isForced } = await stopped(run, 'SIGINT');
+      if (!isForced)
+        expect(stderr).toContain('what was not processed yet stays in Kafka for the next weir up');
+      expect(exitCode, stderr).toBe(isForced ? 1 : 0);
     } finally {
       process.kill(server, 'SIGCONT');
     }
   });
 });
 
-/** Sends the signal; fails unless the run is over 6 s later. */
-async function stopped(run: Started, signal: NodeJS.Signals): Promise<Ended> {
-  const startedMs = performance.now();
-  run.child.kill(signal);
-  const ended = await run.ended;
-  expect(performance.now() - startedMs, ended.stderr).toBeLessThan(6_000);
-  return ended;
+/**
+ * Sends the signal; fails unless the run is over 6 s later. Where the machine stood still meanwhile, it may have been ended by
+ * force.
+ */
+async function stopped(
+  run: Started,
+  signal: NodeJS.Signals,
+): Promise<Ended & { readonly isForced: boolean }> {
+  const {
+    value: ended,
+    tookMs,
+    stalledMs,
+  } = await timed(() => {
+    run.child.kill(signal);
+    return run.ended;
+  });
+  const isForced = ended.stderr.includes('did not stop within');
+  if (isForced) expect(stalledMs, ended.stderr).toBeGreaterThan(pardonedMs);
+  // Workers have the same stderr: where their run has not ended them, they end by themselves, up to 6 s later.
+  else expect(tookMs, ended.stderr).toBeLessThan(signal === 'SIGKILL' ? 15_000 : 6_000);
+  return { ...ended, isForced };
 }
 
 describe('weir up refuses', () => {
@@ -352,7 +381,7 @@ describe('weir up after runs that were stopped and killed', () => {
 
   test('writes into a database that is not there yet, where it is told to begin it', async (context) => {
     needsKafka(context);
-    const begun = ['--for', '4s', '--no-host-io', '--database', 'new'];
+    const begun = ['--for', longEnough(4), '--no-host-io', '--database', 'new'];
     expect(await upUntilEnd(...begun)).toMatchObject({ exitCode: 1, stdout: '' });
     const { exitCode, stdout, stderr } = await upUntilEnd(...begun, '--accept-empty-tables', 'all');
     expect(exitCode, stderr).toBe(0);
