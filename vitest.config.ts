@@ -5,7 +5,7 @@ const source = {
   ssr: { resolve: { conditions: ['weir-source'] } },
 };
 
-/** Fault tests that leave a processor idle most of their time: two at a time. */
+/** Fault tests that run two at a time: those that leave a processor idle most of their time, or that no other disturbs. */
 const waiting = [
   'broker-unreachable',
   'changed-outside',
@@ -14,11 +14,20 @@ const waiting = [
   'clickhouse-cluster',
   'frozen-kafka-commands',
   'full-disk',
+  'idle-partition',
+  'kafka-reader-failover',
+  'kafka-sink-errors',
+  'kafka-sink-http',
+  'kafka-sink-window',
   'killed-clickhouse',
   'local-store',
+  'open-transaction',
+  'poison',
+  'recorded-window',
   'sink-backlog',
   'sink-clickhouse-down',
   'sink-clock-jumps',
+  'task-store',
   'view-targets',
 ].map((name) => `tests/faults/${name}.test.ts`);
 

@@ -9,7 +9,7 @@ import { startTestServer, until } from '../integration/embedded-clickhouse.fixtu
 import { type Fault, pass } from '../integration/faulty-clickhouse.fixture.ts';
 import { kafkaForFile } from '../integration/kafka.fixture.ts';
 import { startLoad, type SinkScene } from '../integration/kafka-sink.fixture.ts';
-import { openFaultScene, thing } from '../integration/kafka-sink-faults.fixture.ts';
+import { openFaultScene, thing } from './kafka-sink-faults.fixture.ts';
 import { patientSessionMs, startSinkProcess } from '../integration/kafka-sink-process.fixture.ts';
 import { TestProducer } from '../integration/librdkafka.fixture.ts';
 import { peakMemoryOf } from './sink-process.fixture.ts';

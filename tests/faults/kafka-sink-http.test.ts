@@ -1,9 +1,9 @@
 /** The sink on Kafka when the way to ClickHouse fails: connections cut anywhere, one table's inserts refused or never answered. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { until } from './embedded-clickhouse.fixture.ts';
-import { type Fault, pass } from './faulty-clickhouse.fixture.ts';
-import { expectEachLetterOnce, refuseSome, startLoad } from './kafka-sink.fixture.ts';
+import { until } from '../integration/embedded-clickhouse.fixture.ts';
+import { type Fault, pass } from '../integration/faulty-clickhouse.fixture.ts';
+import { expectEachLetterOnce, refuseSome, startLoad } from '../integration/kafka-sink.fixture.ts';
 import { faultScenesForFile } from './kafka-sink-faults.fixture.ts';
 
 const sceneOf = faultScenesForFile();

@@ -5,10 +5,16 @@ import { WriterSchemas } from '#engine/codec/writer-schemas.ts';
 import type { LocalKafka } from '#local/kafka/start-kafka.ts';
 import { openClient } from '#sinks/clickhouse/client.ts';
 import type { KafkaSink, KafkaSinkConfig } from '#sinks/clickhouse/kafka/kafka-sink.ts';
-import { startTestServer, type TestServer } from './embedded-clickhouse.fixture.ts';
-import { type FaultyClickHouse, startFaultyClickHouse } from './faulty-clickhouse.fixture.ts';
-import { kafkaForFile } from './kafka.fixture.ts';
-import { eventTimeMs, openScene, type SinkScene, type Thing, thingsOf } from './kafka-sink.fixture.ts';
+import { startTestServer, type TestServer } from '../integration/embedded-clickhouse.fixture.ts';
+import { type FaultyClickHouse, startFaultyClickHouse } from '../integration/faulty-clickhouse.fixture.ts';
+import { kafkaForFile } from '../integration/kafka.fixture.ts';
+import {
+  eventTimeMs,
+  openScene,
+  type SinkScene,
+  type Thing,
+  thingsOf,
+} from '../integration/kafka-sink.fixture.ts';
 
 export interface FaultScene {
   readonly scene: SinkScene;

@@ -2,7 +2,7 @@
  * What ClickHouse says when it refuses an insert: code, name and text, as its source has them (src/Common/ErrorCodes.cpp and where
  * they are thrown). `{table}` stands for the table.
  */
-import type { Fault } from './faulty-clickhouse.fixture.ts';
+import type { Fault } from '../integration/faulty-clickhouse.fixture.ts';
 
 export type ClickHouseAnswer = readonly [code: number, name: string, message: string, thrownAs?: string];
 

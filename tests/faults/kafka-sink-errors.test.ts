@@ -4,9 +4,9 @@
  */
 import { describe, expect, it } from 'vitest';
 import { answering, forGood, ofOneRow, passing, tooManyPartitions } from './clickhouse-errors.fixture.ts';
-import { until } from './embedded-clickhouse.fixture.ts';
-import { type Asked, type Fault, pass, rowsOfBlock } from './faulty-clickhouse.fixture.ts';
-import { eventTimeMs, letterOrigins } from './kafka-sink.fixture.ts';
+import { until } from '../integration/embedded-clickhouse.fixture.ts';
+import { type Asked, type Fault, pass, rowsOfBlock } from '../integration/faulty-clickhouse.fixture.ts';
+import { eventTimeMs, letterOrigins } from '../integration/kafka-sink.fixture.ts';
 import { type FaultScene, faultScenesForFile, quickRetry, thing } from './kafka-sink-faults.fixture.ts';
 
 const sceneOf = faultScenesForFile();
