@@ -41,6 +41,7 @@ import type { App } from '#engine/topology/app.ts';
 import type { Stream } from '#engine/topology/stream.ts';
 import type { LocalKafka } from '#local/kafka/start-kafka.ts';
 import { verdict } from '../support/verdict.ts';
+import { decidedEnds } from '../integration/decided-ends.fixture.ts';
 import { foldingApp, type Fold, type Folding } from '../integration/folding.fixture.ts';
 
 type Cluster = Pick<LocalKafka, 'bootstrapServers'>;
@@ -54,21 +55,6 @@ export async function foldingOn(kafka: Cluster, name: string, partitions = 4): P
   const folding = foldingApp(name, partitions);
   await ensureTopics(connectionTo(kafka), plannedTopics(folding.app));
   return folding;
-}
-
-/**
- * Resolves when no transaction is open on the topics of an app whose workers have stopped: a broker answers a commit before its
- * markers are in the log, and nothing of it is read until they are.
- */
-export async function untilDecided(kafka: Cluster, app: App): Promise<void> {
-  const client = await WindowClient.connect(connectionTo(kafka), () => undefined);
-  try {
-    for (const { topic, partitions } of plannedTopics(app))
-      for (let p = 0; p < partitions; p += 1)
-        await client.endFrom(topic, p, await client.offset(topic, p, 'written'));
-  } finally {
-    await client.close();
-  }
 }
 
 const untilMs = 120_000;
@@ -126,7 +112,7 @@ export const proveReplayed = (kafka: Cluster, app: App): Promise<readonly Replay
   verdict(() => replayEverything(kafka, app));
 
 async function replayEverything(kafka: Cluster, app: App): Promise<readonly ReplayedTask[]> {
-  await untilDecided(kafka, app);
+  await decidedEnds(connectionTo(kafka), plannedTopics(app));
   const directory = await mkdtemp(join(tmpdir(), 'weir-proof-'));
   try {
     const connection = connectionTo(kafka);

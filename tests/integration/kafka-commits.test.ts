@@ -13,7 +13,6 @@ import { OffsetsHandle } from '#engine/kafka/driver/offsets-handle.ts';
 import { TransactionalProducer } from '#engine/kafka/driver/transactional-producer.ts';
 import { changelogTopic, offsetsGroup, transactionalId } from '#engine/kafka/names.ts';
 import { createCluster } from '#engine/kafka/reader/kafkajs-cluster.ts';
-import { WindowClient } from '#engine/kafka/recorder/window-client.ts';
 import { openTaskStore } from '#engine/kafka/store/task-store.ts';
 import { ensureTopics } from '#engine/kafka/topics/ensure-topics.ts';
 import { topicIdOf } from '#engine/kafka/topic-id.ts';
@@ -21,6 +20,7 @@ import { plannedTopics } from '#engine/kafka/topics/planned-topics.ts';
 import type { App } from '#engine/topology/app.ts';
 import { processor, urgent } from '#engine/topology/processor.ts';
 import type { LocalKafka } from '#local/kafka/start-kafka.ts';
+import { decidedEnds } from './decided-ends.fixture.ts';
 import { foldingApp, type Folding } from './folding.fixture.ts';
 import { kafkaForFile } from './kafka.fixture.ts';
 
@@ -163,16 +163,6 @@ it('a commit whose success is heard of when its task was given up is no trouble 
   expect(errors).toEqual([]);
 });
 
-/** The end of a changelog that nobody writes to. A commit is answered before its marker is written, which is waited for. */
-async function endOf(brokers: readonly string[], topic: string): Promise<number> {
-  const client = await WindowClient.connect({ brokers }, () => undefined);
-  try {
-    return await client.endFrom(topic, 0, await client.offset(topic, 0, 'written'));
-  } finally {
-    await client.close();
-  }
-}
-
 /** Stops it. @returns how long that took, in milliseconds */
 async function stopped(runtime: KafkaRuntime): Promise<number> {
   const startedMs = performance.now();
@@ -221,7 +211,7 @@ it.for([
   const isBeaten = (): boolean =>
     runtime.status().some(({ counters, isSettled }) => counters.timersFired === 1 && isSettled);
   while (!isBeaten()) await sleep(5);
-  const end = await endOf(brokers, topic);
+  const end = (await decidedEnds({ brokers }, [{ topic, partitions: 1 }]))[0]!;
   if (isFenced) await writeAsSuccessor(brokers, app, topic);
   // Who is slow to give a task back may leave the end out: then it is given back once more.
   for (let tookMs = await stopped(runtime); !isFenced && tookMs > notedMs;) {
